@@ -1,0 +1,25 @@
+//! One file per command group: its arguments, what it sends, what it prints.
+
+pub mod health;
+pub mod keys;
+pub mod publish;
+pub mod subscriptions;
+pub mod tenants;
+
+use crate::arguments::{Cli, Command};
+use crate::error::Error;
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// Whatever kept it from success, as a message for the person at the terminal.
+pub async fn run(cli: Cli) -> Result<(), Error> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Publish(args) => publish::run(args, global).await,
+        Command::Tenants(command) => tenants::run(command, global).await,
+        Command::Keys(command) => keys::run(command, global).await,
+        Command::Subscriptions(command) => subscriptions::run(command, global).await,
+        Command::Health => health::run(global).await,
+    }
+}

@@ -1,0 +1,110 @@
+//! Everything that ends a command without success, in words that say what to do next.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::io;
+
+use reqwest::StatusCode;
+use thiserror::Error;
+
+use crate::problem::Problem;
+
+#[derive(Debug, Error)]
+pub enum Error {
+    #[error(
+        "no address of the bus: set PILLARBOX_URL, or give --url (`make up` writes it to .local/stack.env)"
+    )]
+    NoUrl,
+    #[error(
+        "no API key: set PILLARBOX_API_KEY, or give --api-key (`pillarbox keys add` makes one)"
+    )]
+    NoApiKey,
+    #[error("PILLARBOX_URL (or --url) is not an address such as https://bus.example.com: {reason}")]
+    BadUrl { reason: String },
+    #[error(
+        "PILLARBOX_API_KEY (or --api-key) holds a character that no key has, perhaps a line break: set it again"
+    )]
+    BadApiKey,
+    #[error("cannot set up the HTTP client; for an https address, are CA certificates installed?")]
+    HttpClient(#[source] reqwest::Error),
+    #[error("cannot start")]
+    Runtime(#[source] io::Error),
+    #[error("no answer from {url}: check PILLARBOX_URL, and that the bus is up")]
+    NoAnswer {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("{0}")]
+    Refused(Box<Problem>),
+    #[error("{url} answered {status}, but not what a Pillarbox bus answers: check PILLARBOX_URL")]
+    UnexpectedAnswer {
+        url: String,
+        status: StatusCode,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("cannot open {path}: check the path, or give - for standard input")]
+    OpenEvents {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "cannot read on from {origin}; what was read before is published, and publishing it again is safe"
+    )]
+    ReadEvents {
+        origin: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "stopped at line {line}: {detail}\nPublish again from the start once that is put right: what is stored is a duplicate then"
+    )]
+    Stopped { line: u64, detail: String },
+    #[error(
+        "{not_stored} of {total} events are not stored; publishing all again is safe: what is stored is a duplicate then"
+    )]
+    NotAllStored { not_stored: u64, total: u64 },
+    #[error("no random bytes from the operating system, so no key was made")]
+    NoRandomness(#[source] getrandom::Error),
+    #[error("cannot write the result to standard output")]
+    Output(#[source] io::Error),
+}
+
+impl Error {
+    /// 2 when the command line or the environment is wrong and nothing was tried, 1 otherwise.
+    ///
+    /// clap ends with 2 too, for what it refuses itself.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoUrl
+            | Self::NoApiKey
+            | Self::BadUrl { .. }
+            | Self::BadApiKey
+            | Self::OpenEvents { .. } => 2,
+            Self::HttpClient(_)
+            | Self::Runtime(_)
+            | Self::NoAnswer { .. }
+            | Self::Refused(_)
+            | Self::UnexpectedAnswer { .. }
+            | Self::ReadEvents { .. }
+            | Self::Stopped { .. }
+            | Self::NotAllStored { .. }
+            | Self::NoRandomness(_)
+            | Self::Output(_) => 1,
+        }
+    }
+
+    /// The message and, a line each, what caused it.
+    pub fn report(&self) -> String {
+        let mut report = self.to_string();
+        let mut cause = self.source();
+        while let Some(source) = cause {
+            // Writing to a String cannot fail; the trait's Result says otherwise.
+            write!(report, "\n  because: {source}").ok();
+            cause = source.source();
+        }
+        report
+    }
+}

@@ -1,0 +1,41 @@
+//! `pillarbox`: publish events and set up tenants, keys and subscriptions of a Pillarbox bus.
+//!
+//! It speaks HTTP to the bus and nothing else: no AWS credentials, no AWS SDK.
+
+mod admin_key;
+mod arguments;
+mod client;
+mod commands;
+mod error;
+mod output;
+mod problem;
+mod retry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::Cli;
+use crate::error::Error;
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&format!("error: {}", error.report()));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    let outcome = runtime.block_on(commands::run(cli));
+    // A read of standard input that has begun cannot be cancelled; waiting for it would keep a stopped
+    // command open until the other end of the pipe closes.
+    runtime.shutdown_background();
+    outcome
+}

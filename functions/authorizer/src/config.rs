@@ -1,0 +1,27 @@
+//! What the function is told by its environment.
+
+use pillarbox_domain::credential::KeyDigest;
+use pillarbox_runtime::env::{BadConfiguration, Env};
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Where keys are.
+    pub(crate) registry_table: String,
+    /// SHA-256 of the administrators' first key.
+    pub(crate) administrator: KeyDigest,
+}
+
+impl Config {
+    /// Reads it, or tells everything that is wrong with it.
+    pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
+        let registry_table = env.required("REGISTRY_TABLE");
+        let administrator = env.required("ADMIN_KEY_SHA256");
+        env.finish(|| {
+            Some(Self {
+                registry_table: registry_table?,
+                administrator: administrator?,
+            })
+        })
+    }
+}

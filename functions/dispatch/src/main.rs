@@ -1,0 +1,34 @@
+//! Hands logged events to the subscribers' queues: triggered by the log's stream.
+
+mod config;
+mod handler;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use pillarbox_aws::{Clients, DynamoReceipts, DynamoRegistry, SqsDeadLetters, SqsDeliveryQueues};
+use pillarbox_domain::subscription_cache::CachedSubscriptions;
+use pillarbox_runtime::clock::SystemClock;
+use pillarbox_runtime::env::Env;
+use pillarbox_runtime::telemetry;
+
+use config::Config;
+use handler::Dispatch;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::init();
+    let config = Config::read(Env::of_process())?;
+    let clients = Clients::from_env().await;
+    let clock = SystemClock::default();
+    let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
+    let dispatch = Dispatch {
+        subscriptions: CachedSubscriptions::new(registry, clock.clone()),
+        queues: SqsDeliveryQueues::new(clients.sqs()),
+        receipts: DynamoReceipts::new(clients.dynamodb(), config.outbox_table),
+        dead_letters: SqsDeadLetters::new(clients.sqs(), config.dead_letter_queue_url),
+        clock,
+    };
+    let handle = async |event: LambdaEvent<_>| {
+        Ok::<_, Error>(Box::pin(dispatch.handle(event.payload)).await?)
+    };
+    run(service_fn(handle)).await
+}

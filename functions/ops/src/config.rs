@@ -1,0 +1,26 @@
+//! What the function is told by its environment.
+
+use pillarbox_runtime::env::{BadConfiguration, Env};
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Config {
+    /// Tenants, keys and subscriptions.
+    pub(crate) registry_table: String,
+    /// What a subscriber queue's name begins with; dispatch may send to no other.
+    pub(crate) subscriber_queue_prefix: String,
+}
+
+impl Config {
+    /// Reads it, or tells everything that is wrong with it.
+    pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
+        let registry_table = env.required("REGISTRY_TABLE");
+        let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
+        env.finish(|| {
+            Some(Self {
+                registry_table: registry_table?,
+                subscriber_queue_prefix: subscriber_queue_prefix?,
+            })
+        })
+    }
+}

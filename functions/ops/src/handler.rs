@@ -1,0 +1,159 @@
+//! One function per route, and what is answered where there is none.
+
+use std::time::Instant;
+
+use aws_lambda_events::http::StatusCode;
+use pillarbox_domain::TenantId;
+use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
+use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
+use serde_json::json as object;
+
+use crate::requests::{new_key, new_subscription, new_tenant};
+
+/// The operator's API.
+pub(crate) struct Ops<R, F> {
+    /// Tenants, keys and subscriptions.
+    pub(crate) registry: R,
+    /// What a subscriber queue's name begins with.
+    pub(crate) queue_prefix: String,
+    /// Fills a buffer with random bytes from the system.
+    pub(crate) random: F,
+}
+
+impl<R, F, E> Ops<R, F>
+where
+    R: Registry,
+    F: Fn(&mut [u8]) -> Result<(), E>,
+    E: std::error::Error + 'static,
+{
+    /// Answers a request, whatever it is, and logs it.
+    pub(crate) async fn handle(&self, request: &Request) -> Response {
+        let started = Instant::now();
+        let route = request.route_key.as_deref().unwrap_or_default();
+        let answer = self.route(route, request).await;
+        let response = answer.unwrap_or_else(Problem::into_response);
+        let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+        tracing::info!(
+            route,
+            status = response.status_code,
+            duration_ms,
+            "request.answered"
+        );
+        response
+    }
+
+    async fn route(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        match route {
+            "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
+            "POST /v1/tenants" => self.add_tenant(request).await,
+            "POST /v1/tenants/{tenant}/keys" => self.add_key(request).await,
+            "POST /v1/subscriptions" => self.add_subscription(request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn add_tenant(&self, request: &Request) -> Result<Response, Problem> {
+        Caller::of(request)?.require(Scope::Admin)?;
+        let new = new_tenant(request)?;
+        let added = self
+            .registry
+            .add_tenant(&new.tenant, new.name.as_deref())
+            .await?;
+        Ok(json(
+            status(added)?,
+            &object!({ "tenant": new.tenant.as_str() }),
+        ))
+    }
+
+    async fn add_key(&self, request: &Request) -> Result<Response, Problem> {
+        Caller::of(request)?.require(Scope::Admin)?;
+        let tenant = self.registered_tenant(request).await?;
+        let new = new_key(request)?;
+        if new.scopes.contains(&Scope::Admin) {
+            return Err(Problem::invalid_field(
+                "scopes",
+                "admin belongs to the bus, not to a tenant",
+            ));
+        }
+        let key = ApiKey::new(tenant, &self.secret()?);
+        let stored = StoredKey {
+            tenant: key.tenant().clone(),
+            digest: key.digest(),
+            scopes: new.scopes,
+            name: new.name,
+        };
+        self.registry.add_key(&stored).await?;
+        Ok(json(StatusCode::CREATED, &shown_once(&key, &stored)))
+    }
+
+    async fn registered_tenant(&self, request: &Request) -> Result<TenantId, Problem> {
+        let named = request
+            .path_parameters
+            .get("tenant")
+            .map(String::as_str)
+            .unwrap_or_default();
+        let tenant: TenantId = named
+            .parse()
+            .map_err(|error| Problem::invalid_field("tenant", error))?;
+        if self.registry.has_tenant(&tenant).await? {
+            Ok(tenant)
+        } else {
+            Err(Problem::not_found(format!(
+                "There is no tenant '{tenant}'."
+            )))
+        }
+    }
+
+    fn secret(&self) -> Result<[u8; SECRET_BYTES], Problem> {
+        let mut secret = [0; SECRET_BYTES];
+        (self.random)(&mut secret).map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "random.failed");
+            Problem::internal()
+        })?;
+        Ok(secret)
+    }
+
+    async fn add_subscription(&self, request: &Request) -> Result<Response, Problem> {
+        let caller = Caller::of(request)?;
+        let owner = caller.require(Scope::Operate)?;
+        let wanted = new_subscription(request, owner, &self.queue_prefix)?;
+        let added = self.registry.add_subscription(&wanted).await?;
+        let types: Vec<&str> = wanted
+            .types
+            .iter()
+            .map(|pattern| pattern.as_str())
+            .collect();
+        let shown = object!({
+            "id": wanted.id.as_str(), "types": types, "queue_url": wanted.queue_url.as_str(),
+        });
+        Ok(json(status(added)?, &shown))
+    }
+}
+
+/// 201 for what is new, 200 for what was there, 409 for what is there instead.
+fn status(added: Added) -> Result<StatusCode, Problem> {
+    match added {
+        Added::New => Ok(StatusCode::CREATED),
+        Added::Unchanged => Ok(StatusCode::OK),
+        Added::Differs => Err(Problem::conflict(
+            "It exists, with other settings. Nothing was changed.",
+        )),
+    }
+}
+
+fn shown_once(key: &ApiKey, stored: &StoredKey) -> serde_json::Value {
+    let scopes: Vec<&str> = stored.scopes.iter().map(|scope| scope.as_str()).collect();
+    object!({
+        "key": key.expose(),
+        "key_id": stored.digest.key_id().to_string(),
+        "tenant": stored.tenant.as_str(),
+        "scopes": scopes,
+    })
+}
+
+fn no_such_route(request: &Request) -> Problem {
+    let http = &request.request_context.http;
+    let path = http.path.as_deref().unwrap_or_default();
+    Problem::not_found(format!("There is no {} {path}.", http.method))
+}

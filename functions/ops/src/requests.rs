@@ -1,0 +1,161 @@
+//! What callers send, checked field by field.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use pillarbox_domain::credential::Scope;
+use pillarbox_domain::subscription::{QueueUrl, TypePattern};
+use pillarbox_domain::{Subscription, SubscriptionId, TenantId};
+use pillarbox_runtime::http::{FieldError, Problem, Request, body};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// Characters of a tenant's or a key's descriptive name.
+const MAX_TITLE_CHARS: usize = 128;
+
+/// `POST /v1/tenants`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantBody {
+    tenant: String,
+    name: Option<String>,
+}
+
+/// `POST /v1/tenants/{tenant}/keys`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    scopes: Vec<String>,
+    name: Option<String>,
+}
+
+/// `POST /v1/subscriptions`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubscriptionBody {
+    id: String,
+    types: Vec<String>,
+    queue_url: String,
+}
+
+/// A tenant to register.
+pub(crate) struct NewTenant {
+    pub(crate) tenant: TenantId,
+    pub(crate) name: Option<String>,
+}
+
+/// A key to make.
+pub(crate) struct NewKey {
+    pub(crate) scopes: BTreeSet<Scope>,
+    pub(crate) name: Option<String>,
+}
+
+pub(crate) fn new_tenant(request: &Request) -> Result<NewTenant, Problem> {
+    let TenantBody { tenant, name } = parse(request)?;
+    let mut errors = vec![];
+    let tenant = field::<TenantId>("tenant", &tenant, &mut errors);
+    let tenant = tenant.filter(|tenant| !tenant.is_bus());
+    let name = title(name, &mut errors);
+    match (tenant, errors.is_empty()) {
+        (Some(tenant), true) => Ok(NewTenant { tenant, name }),
+        (None, true) => Err(Problem::invalid_field("tenant", "is the bus itself")),
+        _ => Err(Problem::invalid(errors)),
+    }
+}
+
+pub(crate) fn new_key(request: &Request) -> Result<NewKey, Problem> {
+    let KeyBody { scopes, name } = parse(request)?;
+    let mut errors = vec![];
+    let scopes: Vec<Scope> = fields("scopes", &scopes, &mut errors);
+    let name = title(name, &mut errors);
+    if scopes.is_empty() && errors.is_empty() {
+        return Err(Problem::invalid_field(
+            "scopes",
+            "must name at least one scope",
+        ));
+    }
+    if errors.is_empty() {
+        Ok(NewKey {
+            scopes: scopes.into_iter().collect(),
+            name,
+        })
+    } else {
+        Err(Problem::invalid(errors))
+    }
+}
+
+pub(crate) fn new_subscription(
+    request: &Request,
+    owner: &TenantId,
+    queue_prefix: &str,
+) -> Result<Subscription, Problem> {
+    let SubscriptionBody {
+        id,
+        types,
+        queue_url,
+    } = parse(request)?;
+    let mut errors = vec![];
+    let id = field::<SubscriptionId>("id", &id, &mut errors);
+    let types = fields::<TypePattern>("types", &types, &mut errors);
+    let queue_url = field::<QueueUrl>("queue_url", &queue_url, &mut errors);
+    let (Some(id), Some(queue_url), true) = (id, queue_url, errors.is_empty()) else {
+        return Err(Problem::invalid(errors));
+    };
+    if !queue_url.queue_name().starts_with(queue_prefix) {
+        let detail = format!(
+            "must name a queue that begins with {queue_prefix}: the bus may send to no other"
+        );
+        return Err(Problem::invalid_field("queue_url", detail));
+    }
+    let subscription = Subscription {
+        tenant: owner.clone(),
+        id,
+        types,
+        queue_url,
+    };
+    let checked = subscription.check();
+    checked.map_err(|error| Problem::invalid_field(error.field(), error))?;
+    Ok(subscription)
+}
+
+fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    serde_json::from_slice(&body(request)?).map_err(|error| Problem::malformed(error.to_string()))
+}
+
+fn field<T: FromStr<Err: Display>>(
+    name: &str,
+    text: &str,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let parsed = text.parse().map_err(|error: T::Err| FieldError {
+        field: name.to_owned(),
+        detail: error.to_string(),
+    });
+    parsed.map_err(|error| errors.push(error)).ok()
+}
+
+fn fields<T: FromStr<Err: Display>>(
+    name: &str,
+    texts: &[String],
+    errors: &mut Vec<FieldError>,
+) -> Vec<T> {
+    let named = texts.iter().enumerate();
+    named
+        .filter_map(|(index, text)| field(&format!("{name}[{index}]"), text, errors))
+        .collect()
+}
+
+fn title(name: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {
+    if name
+        .as_ref()
+        .is_some_and(|name| name.chars().count() > MAX_TITLE_CHARS)
+    {
+        let detail = format!("must be {MAX_TITLE_CHARS} characters at most");
+        errors.push(FieldError {
+            field: "name".to_owned(),
+            detail,
+        });
+    }
+    name.filter(|name| !name.is_empty())
+}

@@ -1,0 +1,34 @@
+//! From the SDK's errors to [`StoreError`].
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use pillarbox_domain::StoreError;
+
+/// Codes by which DynamoDB and SQS ask for patience
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>).
+const THROTTLING: [&str; 6] = [
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "ThrottlingException",
+    "Throttling",
+    "OverLimit",
+];
+
+/// The error of this call, for the caller of a port.
+pub(crate) fn store_error<E>(
+    operation: &'static str,
+    error: SdkError<E, HttpResponse>,
+) -> StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    if error.code().is_some_and(|code| THROTTLING.contains(&code)) {
+        StoreError::Throttled { operation }
+    } else {
+        StoreError::Failed {
+            operation,
+            source: Box::new(error),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Reading and measuring items.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use pillarbox_domain::StoreError;
+
+/// An item as the SDK has it.
+pub(crate) type Item = HashMap<String, AttributeValue>;
+
+/// A text attribute's value.
+pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+/// A number attribute's value.
+pub(crate) fn n(number: i64) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+/// Reads the attributes of one item, and names it when one is missing or of another type.
+pub(crate) struct Reader<'a> {
+    pub(crate) what: &'static str,
+    pub(crate) item: &'a Item,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn text(&self, name: &str) -> Result<&'a str, StoreError> {
+        self.optional_text(name)?
+            .ok_or_else(|| self.malformed(name, "is missing"))
+    }
+
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<&'a str>, StoreError> {
+        match self.item.get(name) {
+            None => Ok(None),
+            Some(AttributeValue::S(text)) => Ok(Some(text)),
+            Some(_) => Err(self.malformed(name, "is not a string")),
+        }
+    }
+
+    pub(crate) fn bytes(&self, name: &str) -> Result<&'a [u8], StoreError> {
+        match self.item.get(name) {
+            Some(AttributeValue::B(bytes)) => Ok(bytes.as_ref()),
+            Some(_) => Err(self.malformed(name, "is not binary")),
+            None => Err(self.malformed(name, "is missing")),
+        }
+    }
+
+    pub(crate) fn number(&self, name: &str) -> Result<i64, StoreError> {
+        match self.item.get(name) {
+            Some(AttributeValue::N(number)) => number
+                .parse()
+                .map_err(|_| self.malformed(name, "is not an integer")),
+            Some(_) => Err(self.malformed(name, "is not a number")),
+            None => Err(self.malformed(name, "is missing")),
+        }
+    }
+
+    pub(crate) fn parsed<T>(&self, name: &str) -> Result<T, StoreError>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+    {
+        self.text(name)?
+            .parse()
+            .map_err(|error: T::Err| self.malformed(name, error))
+    }
+
+    pub(crate) fn malformed(&self, name: &str, detail: impl std::fmt::Display) -> StoreError {
+        StoreError::Malformed {
+            what: self.what,
+            detail: format!("{name} {detail}"),
+        }
+    }
+}
+
+/// Bytes of an item as DynamoDB counts them
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>):
+/// names and values in UTF-8, a number as half its digits and one, a list or map with three more and
+/// one for each element.
+pub(crate) fn item_bytes(item: &Item) -> usize {
+    item.iter()
+        .map(|(name, value)| name.len() + value_bytes(value))
+        .sum()
+}
+
+fn value_bytes(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        AttributeValue::B(bytes) => bytes.as_ref().len(),
+        AttributeValue::L(values) => {
+            3 + values
+                .iter()
+                .map(|value| 1 + value_bytes(value))
+                .sum::<usize>()
+        }
+        AttributeValue::M(values) => {
+            3 + values
+                .iter()
+                .map(|(name, value)| 1 + name.len() + value_bytes(value))
+                .sum::<usize>()
+        }
+        AttributeValue::Ss(texts) => texts.iter().map(String::len).sum(),
+        _ => 1,
+    }
+}

@@ -1,0 +1,126 @@
+//! Every key of every table. Each begins with whose it is; nothing else in the workspace writes one.
+
+use pillarbox_domain::credential::KeyId;
+use pillarbox_domain::inbox::InboxKey;
+use pillarbox_domain::receipt::{BatchId, Bucket};
+use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
+use time::UtcDateTime;
+
+/// The partition key of every table.
+pub const PK: &str = "pk";
+/// The sort key of every table that has one.
+pub const SK: &str = "sk";
+/// The partition key of the log's index `ByTime`.
+pub const LOG_PK: &str = "log_pk";
+/// The partition key of the log's index `ByCorrelation`.
+pub const CORR_PK: &str = "corr_pk";
+/// When DynamoDB may remove an item: seconds since 1970.
+pub const EXPIRES_AT: &str = "expires_at";
+
+/// `T#<tenant>`: a tenant's part of the registry.
+pub fn tenant(tenant: &TenantId) -> String {
+    format!("T#{tenant}")
+}
+
+/// `T#<tenant>#K#<source>#<id>`: an event in the log.
+pub fn event(tenant: &TenantId, source: &str, id: &str) -> String {
+    format!("T#{tenant}#K#{}", event_key::encode(source, id))
+}
+
+/// The way back from [`event`]: tenant, source and id.
+pub fn parse_event(key: &str) -> Option<(TenantId, String, String)> {
+    let (tenant, event) = key.strip_prefix("T#")?.split_once("#K#")?;
+    let (source, id) = event_key::decode(event)?;
+    Some((tenant.parse().ok()?, source, id))
+}
+
+/// `T#<tenant>#<yyyymmddhh>#<shard>`: an hour of a tenant's log.
+pub fn log_hour(tenant: &TenantId, event_id: EventId, shard: u16) -> String {
+    let at = event_id.accepted_at();
+    let (year, month, day) = at.to_calendar_date();
+    format!(
+        "T#{tenant}#{year:04}{:02}{day:02}{:02}#{shard}",
+        u8::from(month),
+        at.hour()
+    )
+}
+
+/// `T#<tenant>#C#<correlation id>`: the events of one operation.
+pub fn correlation(tenant: &TenantId, correlation_id: &str) -> String {
+    format!("T#{tenant}#C#{correlation_id}")
+}
+
+/// `R#<yyyymmddhhmmss>`: the receipts of ten seconds of event time.
+pub fn receipts(bucket: Bucket) -> String {
+    format!("R#{}", compact(bucket.start()))
+}
+
+/// `<UUIDv7>`, or `<UUIDv7>#<part>` from the second part on: a receipt within its bucket.
+pub fn receipt(batch: &BatchId) -> String {
+    match batch.part {
+        0 => batch.id.to_string(),
+        part => format!("{}#{part}", batch.id),
+    }
+}
+
+/// The registry's sort key of a tenant itself.
+pub const TENANT: &str = "TENANT";
+/// What the registry's sort keys of subscriptions begin with.
+pub const SUBSCRIPTION_PREFIX: &str = "SUB#";
+
+/// `KEY#<key id>`: an API key in the registry.
+pub fn api_key(key_id: &KeyId) -> String {
+    format!("KEY#{key_id}")
+}
+
+/// `SUB#<subscription>`: a subscription in the registry.
+pub fn subscription(id: &SubscriptionId) -> String {
+    format!("{SUBSCRIPTION_PREFIX}{id}")
+}
+
+/// `T#<tenant>#S#<subscription>#<event id>`: a claim in a subscriber's inbox.
+pub fn inbox(key: &InboxKey) -> String {
+    format!("T#{}#S#{}#{}", key.tenant, key.subscription, key.event_id)
+}
+
+fn compact(at: UtcDateTime) -> String {
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.as_hms();
+    format!(
+        "{year:04}{:02}{day:02}{hour:02}{minute:02}{second:02}",
+        u8::from(month)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo() -> TenantId {
+        "demo".parse().unwrap()
+    }
+
+    #[test]
+    fn an_event_key_begins_with_its_tenant_and_comes_back() {
+        let key = event(&demo(), "/shop#1", "50%");
+        assert_eq!(key, "T#demo#K#/shop%231#50%25");
+        assert_eq!(
+            parse_event(&key),
+            Some((demo(), "/shop#1".into(), "50%".into()))
+        );
+    }
+
+    #[test]
+    fn a_foreign_key_is_not_an_event_key() {
+        for key in ["", "T#demo", "X#demo#K#a#b", "T#De#K#a#b", "T#demo#K#a"] {
+            assert_eq!(parse_event(key), None, "{key}");
+        }
+    }
+
+    #[test]
+    fn times_in_keys_are_utc_and_sort() {
+        let id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        assert_eq!(log_hour(&demo(), id, 0), "T#demo#2022022219#0");
+        assert_eq!(receipts(Bucket::of(id)), "R#20220222192220");
+    }
+}

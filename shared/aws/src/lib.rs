@@ -1,0 +1,25 @@
+//! The ports of `pillarbox-domain` on DynamoDB and SQS.
+//!
+//! The only crate that names an AWS SDK. One file per table or queue; every key is written in [`keys`].
+#![warn(missing_docs)]
+
+mod client;
+mod dead_letters;
+mod error;
+mod event_item;
+mod event_log;
+mod inbox;
+mod item;
+pub mod keys;
+mod queues;
+mod receipts;
+mod registry;
+
+pub use client::Clients;
+pub use dead_letters::SqsDeadLetters;
+pub use event_item::{decode_stream_image, encode as encode_event_item};
+pub use event_log::DynamoEventLog;
+pub use inbox::DynamoInbox;
+pub use queues::SqsDeliveryQueues;
+pub use receipts::DynamoReceipts;
+pub use registry::DynamoRegistry;

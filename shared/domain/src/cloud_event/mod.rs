@@ -1,0 +1,226 @@
+//! The envelope: CloudEvents 1.0 (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md>).
+//!
+//! An event is kept as it was sent: attribute values in their own spelling, JSON data as the bytes that
+//! came in. What goes out equals what went in, whatever a number or a time looked like
+//! (`docs/adr/0002-own-envelope.md`).
+
+mod attribute;
+mod structured;
+mod violation;
+
+pub use attribute::{AttributeName, AttributeValue};
+pub(crate) use structured::BusAttributes;
+pub use structured::{ParseError, STRUCTURED_CONTENT_TYPE};
+pub use violation::{Fault, Violation};
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use crate::event_key;
+use crate::limits::{
+    MAX_CONTEXT_BYTES, MAX_CORRELATION_ID_BYTES, MAX_EVENT_KEY_BYTES, MAX_TYPE_BYTES,
+};
+
+/// The version of the CloudEvents specification that is spoken here.
+pub const SPEC_VERSION: &str = "1.0";
+
+/// A CloudEvent that keeps every rule of the specification and every limit of [`crate::limits`].
+#[derive(Clone, Debug)]
+pub struct CloudEvent {
+    source: String,
+    id: String,
+    event_type: String,
+    context: Context,
+    data: Option<Data>,
+}
+
+/// Every context attribute but `specversion`, `source`, `id` and `type`, in the order of their names.
+pub type Context = BTreeMap<AttributeName, AttributeValue>;
+
+/// What an event carries.
+#[derive(Clone, Debug)]
+pub enum Data {
+    /// A JSON value, in the bytes that it came in.
+    Json(Box<RawValue>),
+    /// Anything else; `data_base64` in structured form.
+    Binary(Vec<u8>),
+}
+
+impl Data {
+    /// The bytes: JSON text, or the binary itself.
+    pub fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Json(json) => json.get().as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        matches!(self, Self::Json(_)) == matches!(other, Self::Json(_))
+            && self.bytes() == other.bytes()
+    }
+}
+
+impl PartialEq for CloudEvent {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.source, &self.id, &self.event_type) == (&other.source, &other.id, &other.event_type)
+            && self.context == other.context
+            && self.data == other.data
+    }
+}
+
+impl CloudEvent {
+    /// Puts an event together and checks it; every violation is told, not only the first.
+    pub fn new(
+        source: String,
+        id: String,
+        event_type: String,
+        context: Context,
+        data: Option<Data>,
+    ) -> Result<Self, Vec<Violation>> {
+        let event = Self {
+            source,
+            id,
+            event_type,
+            context,
+            data,
+        };
+        let violations = event.violations();
+        if violations.is_empty() {
+            Ok(event)
+        } else {
+            Err(violations)
+        }
+    }
+
+    /// Who says it: a URI reference, unique with [`CloudEvent::id`] within a tenant.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Which of its source's events it is.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// What happened, as `com.example.order.created`.
+    pub fn event_type(&self) -> &str {
+        &self.event_type
+    }
+
+    /// All attributes but the required four.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// What it carries, if anything.
+    pub fn data(&self) -> Option<&Data> {
+        self.data.as_ref()
+    }
+
+    /// The value of an attribute that is text, if it is set.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.context.get(name) {
+            Some(AttributeValue::String(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The operation that this event is part of, if its producer said.
+    pub fn correlation_id(&self) -> Option<&str> {
+        self.text("correlationid").filter(|id| !id.is_empty())
+    }
+
+    fn violations(&self) -> Vec<Violation> {
+        let mut found = Vec::new();
+        let mut check = |field: &str, fault: Option<Fault>| {
+            found.extend(fault.map(|fault| Violation::new(field, fault)));
+        };
+        check(
+            "source",
+            required(&self.source).or_else(|| uri_reference(&self.source)),
+        );
+        check("id", required(&self.id));
+        check("type", required(&self.event_type));
+        check("type", too_long(self.event_type.len(), MAX_TYPE_BYTES));
+        let key_bytes = event_key::encode(&self.source, &self.id).len() - 1;
+        check("source and id", too_long(key_bytes, MAX_EVENT_KEY_BYTES));
+        for (name, value) in &self.context {
+            check(name.as_str(), attribute_fault(name, value));
+        }
+        check(
+            "context attributes",
+            too_long(self.context_bytes(), MAX_CONTEXT_BYTES),
+        );
+        found
+    }
+
+    fn context_bytes(&self) -> usize {
+        let sizes = self
+            .context
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.byte_len());
+        sizes.sum()
+    }
+}
+
+fn required(text: &str) -> Option<Fault> {
+    if text.is_empty() {
+        return Some(Fault::Empty);
+    }
+    not_allowed(text)
+}
+
+/// The rules of the attributes that CloudEvents or Pillarbox gives a meaning to.
+fn attribute_fault(name: &AttributeName, value: &AttributeValue) -> Option<Fault> {
+    let text = match value {
+        AttributeValue::String(text) => text,
+        _ if name.is_text_by_definition() => return Some(Fault::NotA("string")),
+        _ => return None,
+    };
+    let fault = match name.as_str() {
+        "subject" | "datacontenttype" if text.is_empty() => Some(Fault::Empty),
+        "dataschema" => required(text).or_else(|| uri(text)),
+        "time" => timestamp(text),
+        "correlationid" => too_long(text.len(), MAX_CORRELATION_ID_BYTES),
+        _ => None,
+    };
+    fault.or_else(|| not_allowed(text))
+}
+
+fn too_long(actual: usize, limit: usize) -> Option<Fault> {
+    (actual > limit).then_some(Fault::TooLong { limit, actual })
+}
+
+fn uri_reference(text: &str) -> Option<Fault> {
+    fluent_uri::UriRef::parse(text)
+        .err()
+        .map(|_| Fault::NotA("URI reference (RFC 3986)"))
+}
+
+fn uri(text: &str) -> Option<Fault> {
+    fluent_uri::Uri::parse(text)
+        .err()
+        .map(|_| Fault::NotA("absolute URI (RFC 3986)"))
+}
+
+fn timestamp(text: &str) -> Option<Fault> {
+    use time::format_description::well_known::Rfc3339;
+    time::OffsetDateTime::parse(text, &Rfc3339)
+        .err()
+        .map(|_| Fault::NotA("timestamp (RFC 3339)"))
+}
+
+/// CloudEvents keeps control characters and Unicode noncharacters out of attribute values. SQS refuses
+/// most of them too, so that an event with one could be logged and never be delivered.
+fn not_allowed(text: &str) -> Option<Fault> {
+    let bad = |c: char| {
+        c.is_control()
+            || matches!(u32::from(c) & 0xFFFF, 0xFFFE | 0xFFFF)
+            || matches!(u32::from(c), 0xFDD0..=0xFDEF)
+    };
+    text.chars().find(|c| bad(*c)).map(Fault::NotAllowed)
+}

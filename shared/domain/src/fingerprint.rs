@@ -1,0 +1,200 @@
+//! Whether two events with one key are the same event.
+
+use data_encoding::BASE64;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::cloud_event::{CloudEvent, Data, Fault, SPEC_VERSION, Violation};
+
+/// SHA-256 over an event's content, so that a repeated publish is told from a conflicting one (P2).
+///
+/// What is hashed is the structured form without `time` and `traceparent` (a retry may renew them),
+/// in the canonical form of RFC 8785: member order, white space and the spelling of numbers do not count.
+/// RFC 8785 takes every number for a double, so each integer of the data beyond ±(2^53 − 1) follows
+/// behind a line feed, with all its digits, in the order of the canonical form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+/// Attributes that a retry of the same publish may renew.
+const RENEWED_BY_A_RETRY: [&str; 2] = ["time", "traceparent"];
+
+/// The largest integer that a double still tells from its neighbours.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+impl Fingerprint {
+    /// The fingerprint of this event.
+    ///
+    /// Fails, naming `data`, when the data is JSON by its grammar but holds a number that no double can
+    /// hold or is nested more than 127 deep.
+    pub fn of(event: &CloudEvent) -> Result<Self, Violation> {
+        let unreadable =
+            |error: serde_json::Error| Violation::new("data", Fault::Unreadable(error.to_string()));
+        let data = match event.data() {
+            Some(Data::Json(json)) => Some(serde_json::from_str(json.get()).map_err(unreadable)?),
+            _ => None,
+        };
+        let content = Content {
+            event,
+            data: data.as_ref(),
+        };
+        let mut canonical = serde_json_canonicalizer::to_vec(&content).map_err(unreadable)?;
+        if let Some(data) = &data {
+            append_large_integers(data, &mut canonical);
+        }
+        Ok(Self(Sha256::digest(canonical).into()))
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The way back from [`Fingerprint::as_bytes`]; `None` unless there are 32 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+struct Content<'a> {
+    event: &'a CloudEvent,
+    data: Option<&'a Value>,
+}
+
+impl Serialize for Content<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("specversion", SPEC_VERSION)?;
+        map.serialize_entry("id", self.event.id())?;
+        map.serialize_entry("source", self.event.source())?;
+        map.serialize_entry("type", self.event.event_type())?;
+        for (name, value) in self.event.context() {
+            if !RENEWED_BY_A_RETRY.contains(&name.as_str()) {
+                map.serialize_entry(name.as_str(), value)?;
+            }
+        }
+        if let Some(data) = self.data {
+            map.serialize_entry("data", data)?;
+        }
+        if let Some(Data::Binary(bytes)) = self.event.data() {
+            map.serialize_entry("data_base64", &BASE64.encode(bytes))?;
+        }
+        map.end()
+    }
+}
+
+fn append_large_integers(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Number(number) => {
+            let magnitude = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
+            if magnitude.is_some_and(|magnitude| magnitude > MAX_SAFE_INTEGER) {
+                out.push(b'\n');
+                out.extend_from_slice(number.to_string().as_bytes());
+            }
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|item| append_large_integers(item, out)),
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_by_cached_key(|(name, _)| name.encode_utf16().collect::<Vec<_>>());
+            members
+                .iter()
+                .for_each(|(_, value)| append_large_integers(value, out));
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fingerprint(event: Value) -> Fingerprint {
+        of_text(&event.to_string())
+    }
+
+    fn of_text(event: &str) -> Fingerprint {
+        Fingerprint::of(&CloudEvent::from_structured(event.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn event_with(name: &str, value: Value) -> Value {
+        let mut event = serde_json::json!({
+            "specversion": "1.0", "id": "1", "source": "/shop", "type": "order.created",
+        });
+        event[name] = value;
+        event
+    }
+
+    #[test]
+    fn a_retry_may_renew_time_and_trace() {
+        let first = fingerprint(event_with("time", "2026-01-01T00:00:00Z".into()));
+        assert_eq!(
+            first,
+            fingerprint(event_with("time", "2026-01-01T00:00:01Z".into()))
+        );
+        assert_eq!(
+            first,
+            fingerprint(event_with("traceparent", "00-a-b-01".into()))
+        );
+    }
+
+    #[test]
+    fn any_other_attribute_and_the_data_count() {
+        let plain = fingerprint(event_with("data", 1.into()));
+        for (name, value) in [
+            ("data", 2.into()),
+            ("subject", "x".into()),
+            ("seq", 1.into()),
+        ] {
+            assert_ne!(plain, fingerprint(event_with(name, value)), "{name}");
+        }
+    }
+
+    #[test]
+    fn order_white_space_and_spelling_do_not_count() {
+        let one = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1.0,"b":"\u0041"}}"#;
+        let other = r#"{ "data": {"b":"A", "a":1e0}, "type":"t", "source":"/s", "id":"1", "specversion":"1.0"}"#;
+        assert_eq!(of_text(one), of_text(other));
+    }
+
+    #[test]
+    fn integers_that_no_double_tells_apart_are_told_apart() {
+        let a = fingerprint(event_with(
+            "data",
+            serde_json::json!({"id": 9_007_199_254_740_993_u64}),
+        ));
+        let b = fingerprint(event_with(
+            "data",
+            serde_json::json!({"id": 9_007_199_254_740_992_u64}),
+        ));
+        assert_ne!(a, b);
+    }
+
+    #[test]
+    fn the_documented_value_is_stable() {
+        // Any other language must arrive at this digest: docs/outbox-item.md, when it comes, cites it.
+        let event = event_with(
+            "data",
+            serde_json::json!({"total": 12.5, "currency": "EUR"}),
+        );
+        let digest = data_encoding::HEXLOWER.encode(fingerprint(event).as_bytes());
+        let canonical = r#"{"data":{"currency":"EUR","total":12.5},"id":"1","source":"/shop","specversion":"1.0","type":"order.created"}"#;
+        assert_eq!(
+            digest,
+            data_encoding::HEXLOWER.encode(&Sha256::digest(canonical))
+        );
+    }
+
+    #[test]
+    fn data_that_cannot_be_read_is_named() {
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        for data in ["1e999", &deep] {
+            let text = format!(
+                r#"{{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{data}}}"#
+            );
+            let event = CloudEvent::from_structured(text.as_bytes()).unwrap();
+            assert_eq!(Fingerprint::of(&event).unwrap_err().field, "data");
+        }
+    }
+}

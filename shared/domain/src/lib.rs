@@ -1,0 +1,37 @@
+//! What Pillarbox decides: what an event is, which one is the same as another, who is to get it, and
+//! what is written down once it is handed over.
+//!
+//! Nothing here knows AWS, a runtime, the environment or the clock. Times, random bytes and stored
+//! state come in as arguments or through a port; ports are declared beside the decision that needs
+//! them ([`publish::EventLog`], [`dispatch::DeliveryQueues`], …), and `pillarbox-aws` implements them.
+#![warn(missing_docs)]
+
+pub mod clock;
+pub mod cloud_event;
+pub mod credential;
+pub mod dead_letter;
+pub mod delivery;
+pub mod dispatch;
+pub mod event_id;
+pub mod event_key;
+pub mod fingerprint;
+pub mod inbox;
+pub mod limits;
+pub mod logged_event;
+pub mod publish;
+pub mod receipt;
+pub mod registry;
+pub mod store_error;
+pub mod subscription;
+pub mod subscription_cache;
+pub mod tenant;
+pub mod timed_cache;
+
+pub use clock::Clock;
+pub use cloud_event::{CloudEvent, Data};
+pub use event_id::EventId;
+pub use fingerprint::Fingerprint;
+pub use logged_event::LoggedEvent;
+pub use store_error::StoreError;
+pub use subscription::{Subscription, SubscriptionId};
+pub use tenant::TenantId;

@@ -1,0 +1,168 @@
+//! What is written down when events were handed over: one small item per batch and time slice, instead
+//! of a status on every event (`docs/adr/0003-receipts.md`).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use time::UtcDateTime;
+
+use crate::event_id::EventId;
+use crate::store_error::StoreError;
+use crate::subscription::SubscriptionId;
+use crate::tenant::TenantId;
+
+/// Seconds of event time that one receipt covers.
+pub const BUCKET_SECONDS: i64 = 10;
+
+/// Bytes of groups that go into one receipt before the next is begun; an item holds 409,600.
+const MAX_GROUP_BYTES: usize = 300_000;
+
+/// Ten seconds of event time: a receipt is found by the time at which its events were accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket(i64);
+
+impl Bucket {
+    /// The bucket that this event falls into.
+    pub fn of(event_id: EventId) -> Self {
+        Self(
+            event_id
+                .accepted_at()
+                .unix_timestamp()
+                .div_euclid(BUCKET_SECONDS),
+        )
+    }
+
+    /// Its first second.
+    pub fn start(self) -> UtcDateTime {
+        UtcDateTime::from_unix_timestamp(self.0 * BUCKET_SECONDS).unwrap_or(UtcDateTime::MAX)
+    }
+}
+
+/// An event whose every matching queue has accepted it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What happened.
+    pub event_type: String,
+    /// Which it is.
+    pub event_id: EventId,
+    /// Who got it, in order; none when nobody asked for it.
+    pub subscriptions: Vec<SubscriptionId>,
+}
+
+/// Events of one batch and one bucket, and when they were handed over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// When its events were accepted.
+    pub bucket: Bucket,
+    /// Which hand-over it tells of. A repeated batch makes another receipt; readers merge them.
+    pub batch: BatchId,
+    /// When every queue had accepted.
+    pub handed_over_at: UtcDateTime,
+    /// From when on the store may forget it.
+    pub expires_at: UtcDateTime,
+    /// Its events.
+    pub groups: Vec<Group>,
+}
+
+/// Names a receipt within its bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchId {
+    /// A UUIDv7, new for every hand-over.
+    pub id: EventId,
+    /// From 0; above it only when the groups do not fit one item.
+    pub part: usize,
+}
+
+/// Events that share tenant, type and subscriptions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Whose they are.
+    pub tenant: TenantId,
+    /// What happened.
+    pub event_type: String,
+    /// Who got them.
+    pub subscriptions: Vec<SubscriptionId>,
+    /// Which they are; 16 bytes each when stored.
+    pub event_ids: Vec<EventId>,
+}
+
+impl Group {
+    fn byte_len(&self) -> usize {
+        let names: usize = self
+            .subscriptions
+            .iter()
+            .map(|id| id.as_str().len() + 1)
+            .sum();
+        let fields = 64 + self.tenant.as_str().len() + self.event_type.len();
+        fields + names + 16 * self.event_ids.len()
+    }
+}
+
+/// Where receipts are kept.
+pub trait Receipts {
+    /// Writes one receipt. `Ok` means that it is durable.
+    fn put(&self, receipt: &Receipt) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// The receipts of one hand-over: one per bucket, or a few where one would not fit an item.
+pub fn receipts(
+    events: &[HandedOver],
+    batch: EventId,
+    handed_over_at: UtcDateTime,
+    retention: Duration,
+) -> Vec<Receipt> {
+    let mut receipts = Vec::new();
+    for (bucket, groups) in grouped(events) {
+        for (part, groups) in split(groups).into_iter().enumerate() {
+            receipts.push(Receipt {
+                bucket,
+                batch: BatchId { id: batch, part },
+                handed_over_at,
+                expires_at: handed_over_at + retention,
+                groups,
+            });
+        }
+    }
+    receipts
+}
+
+type GroupKey<'a> = (&'a TenantId, &'a str, &'a [SubscriptionId]);
+
+fn grouped(events: &[HandedOver]) -> BTreeMap<Bucket, Vec<Group>> {
+    let mut ids: BTreeMap<(Bucket, GroupKey<'_>), Vec<EventId>> = BTreeMap::new();
+    for event in events {
+        let key: GroupKey<'_> = (&event.tenant, &event.event_type, &event.subscriptions);
+        ids.entry((Bucket::of(event.event_id), key))
+            .or_default()
+            .push(event.event_id);
+    }
+    let mut buckets: BTreeMap<Bucket, Vec<Group>> = BTreeMap::new();
+    for ((bucket, (tenant, event_type, subscriptions)), event_ids) in ids {
+        buckets.entry(bucket).or_default().push(Group {
+            tenant: tenant.clone(),
+            event_type: event_type.to_owned(),
+            subscriptions: subscriptions.to_vec(),
+            event_ids,
+        });
+    }
+    buckets
+}
+
+fn split(groups: Vec<Group>) -> Vec<Vec<Group>> {
+    let mut parts: Vec<Vec<Group>> = Vec::new();
+    let mut room = 0;
+    for group in groups {
+        let bytes = group.byte_len();
+        match parts.last_mut() {
+            Some(part) if bytes <= room => part.push(group),
+            _ => {
+                room = MAX_GROUP_BYTES;
+                parts.push(vec![group]);
+            }
+        }
+        room = room.saturating_sub(bytes);
+    }
+    parts
+}

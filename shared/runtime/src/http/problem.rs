@@ -1,0 +1,236 @@
+//! Problems: what went wrong, in a form that a program can read (RFC 9457).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use pillarbox_domain::cloud_event::{ParseError, Violation};
+use pillarbox_domain::store_error::StoreError;
+use serde::Serialize;
+
+use super::{Response, respond};
+
+/// An answer that tells a caller what to change, or when to come back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+}
+
+/// One field at fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Its name, as the caller wrote it.
+    pub field: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl From<Violation> for FieldError {
+    fn from(violation: Violation) -> Self {
+        Self {
+            detail: violation.fault.to_string(),
+            field: violation.field,
+        }
+    }
+}
+
+impl Problem {
+    fn new(status: StatusCode, kind: &'static str, title: &'static str, detail: String) -> Self {
+        Self {
+            kind,
+            title,
+            status: status.as_u16(),
+            detail,
+            errors: vec![],
+            event_id: None,
+            retry_after: None,
+        }
+    }
+
+    /// 400: the body is not what it has to be.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "urn:pillarbox:malformed",
+            "The body cannot be read",
+            detail.into(),
+        )
+    }
+
+    /// 400: these fields break rules.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        let all: Vec<String> = errors
+            .iter()
+            .map(|error| format!("{} {}", error.field, error.detail))
+            .collect();
+        let (kind, title) = ("urn:pillarbox:invalid", "The request breaks rules");
+        Self {
+            errors,
+            ..Self::new(StatusCode::BAD_REQUEST, kind, title, all.join("; "))
+        }
+    }
+
+    /// 400: this field breaks a rule.
+    pub fn invalid_field(field: impl Into<String>, detail: impl ToString) -> Self {
+        Self::invalid(vec![FieldError {
+            field: field.into(),
+            detail: detail.to_string(),
+        }])
+    }
+
+    /// 401: nobody we know.
+    pub fn unauthorized() -> Self {
+        let detail = "Send a valid key as 'Authorization: Bearer pbk_…'.".to_owned();
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "urn:pillarbox:unauthorized",
+            "No valid credential",
+            detail,
+        )
+    }
+
+    /// 403: somebody we know, who may not do this.
+    pub fn forbidden(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "urn:pillarbox:forbidden",
+            "The credential does not allow this",
+            detail.into(),
+        )
+    }
+
+    /// 404: there is no such thing, or not for this caller.
+    pub fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "urn:pillarbox:not-found",
+            "Not found",
+            detail.into(),
+        )
+    }
+
+    /// 409: something else is there already.
+    pub fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "urn:pillarbox:conflict",
+            "Something else is there",
+            detail.into(),
+        )
+    }
+
+    /// 409: the key is taken by an event with other content, which has this id.
+    pub fn event_conflict(event_id: impl ToString) -> Self {
+        let detail = "An event with this source and id is in the log, with other content. Nothing was written.";
+        Self {
+            event_id: Some(event_id.to_string()),
+            ..Self::conflict(detail)
+        }
+    }
+
+    /// 413: more bytes than the limit.
+    pub fn too_large(limit: usize, actual: usize) -> Self {
+        let detail = format!("The event has {actual} bytes; {limit} is the most.");
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "urn:pillarbox:too-large",
+            "The event is too large",
+            detail,
+        )
+    }
+
+    /// 415: a media type that this path does not take.
+    pub fn unsupported_media_type(expected: &str) -> Self {
+        let detail = format!("Send 'Content-Type: {expected}'.");
+        let (kind, title) = (
+            "urn:pillarbox:unsupported-media-type",
+            "The media type is not supported",
+        );
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, kind, title, detail)
+    }
+
+    /// 503: come back later; nothing is wrong with the request.
+    pub fn unavailable(retry_after: Duration) -> Self {
+        let detail =
+            "The store cannot take this at the moment. Send the same request again.".to_owned();
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "urn:pillarbox:unavailable",
+            "Try again",
+            detail,
+        );
+        Self {
+            retry_after: Some(retry_after),
+            ..problem
+        }
+    }
+
+    /// 500: our fault. What it is stands in the log, not here.
+    pub fn internal() -> Self {
+        let detail =
+            "The bus failed; it has been logged. The same request can be sent again.".to_owned();
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "urn:pillarbox:internal",
+            "Internal error",
+            detail,
+        )
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The answer that carries this problem.
+    pub fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut headers = HeaderMap::new();
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        respond(
+            status,
+            HeaderValue::from_static("application/problem+json"),
+            headers,
+            &self,
+        )
+    }
+}
+
+impl From<ParseError> for Problem {
+    fn from(error: ParseError) -> Self {
+        match error {
+            ParseError::TooLarge { actual } => {
+                Self::too_large(pillarbox_domain::limits::MAX_EVENT_BYTES, actual)
+            }
+            ParseError::Malformed(_) => Self::malformed(error.to_string()),
+            ParseError::Invalid(violations) => {
+                Self::invalid(violations.into_iter().map(FieldError::from).collect())
+            }
+        }
+    }
+}
+
+/// A store's failure is logged here, once, and told without its inside.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "store.failed");
+        match error {
+            StoreError::Throttled { .. } | StoreError::Failed { .. } => {
+                Self::unavailable(StoreError::RETRY_AFTER)
+            }
+            StoreError::Malformed { .. } => Self::internal(),
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The Pillarbox SDK.
+//!
+//! [`subscriber`] consumes deliveries in a Lambda function of your own: each record succeeds or fails
+//! alone, and each event takes effect once although its deliveries may repeat.
+#![warn(missing_docs)]
+
+pub mod subscriber;
+
+pub use pillarbox_domain::cloud_event::{CloudEvent, Data};
+pub use pillarbox_domain::delivery::Received;
+pub use pillarbox_domain::{EventId, SubscriptionId, TenantId};
