@@ -1,0 +1,28 @@
+"""Where things are. Everything that is made on a machine lies below `.local/`, which is never committed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+LOCAL = ROOT / ".local"
+
+ENGINE_ENVIRONMENT = LOCAL / "venv-engine"
+TOOLS_ENVIRONMENT = LOCAL / "venv-tools"
+JAVA_ENVIRONMENT = LOCAL / "venv-java"
+NODE_ENVIRONMENT = LOCAL / "venv-node"
+NPM_PACKAGES = LOCAL / "npm"
+
+DYNAMODB_LOCAL = NPM_PACKAGES / "amplify-dynamodb-simulator" / "emulator"
+WEBHOOK_EXAMPLES = NPM_PACKAGES / "@octokit" / "webhooks-examples"
+
+
+def python_of(environment: Path) -> Path:
+    """The interpreter of a virtual environment."""
+    return environment / "bin" / "python"
+
+
+def tool(name: str) -> Path:
+    """A program of the tools' environment, by its name."""
+    return TOOLS_ENVIRONMENT / "bin" / name

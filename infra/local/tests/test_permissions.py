@@ -1,0 +1,66 @@
+"""What a role may do in the corrected emulator is what the same policy allows on AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from test_partiql_streams import insert, make_table
+from test_stream_mapping import make_role, queue_arn
+
+from conftest import Clients
+from local_aws import REGION, Engine
+
+
+@pytest.fixture
+def as_role(engine: Engine, corrected: Clients, name: str) -> Callable[..., Clients]:
+    """Clients that act in a role which allows one action on one resource."""
+
+    def assume(action: str, resource: str) -> Clients:
+        role_arn = make_role(corrected("iam"), name, action, resource)
+        session = corrected("sts").assume_role(RoleArn=role_arn, RoleSessionName=name)["Credentials"]
+        own = boto3.Session(
+            session["AccessKeyId"], session["SecretAccessKey"], session["SessionToken"], region_name=REGION
+        )
+        return lambda service: own.client(service, endpoint_url=engine.url)
+
+    return assume
+
+
+def test_sending_a_batch_needs_the_permission_to_send(
+    corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
+    url, other_url = (corrected("sqs").create_queue(QueueName=queue)["QueueUrl"] for queue in (name, f"{name}-other"))
+    sqs = as_role("sqs:SendMessage", queue_arn(name))("sqs")
+    entry = {"Id": "1", "MessageBody": "hello", "MessageGroupId": "demo"}
+    assert not sqs.send_message_batch(QueueUrl=url, Entries=[entry]).get("Failed")
+    assert_denied(lambda: sqs.send_message_batch(QueueUrl=other_url, Entries=[entry]))
+    assert_denied(lambda: sqs.receive_message(QueueUrl=url))
+
+
+def test_inserting_needs_the_permission_to_insert_whatever_the_call(
+    corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
+    for table in (name, f"{name}-other"):
+        make_table(corrected("dynamodb"), table, "NEW_IMAGE")
+    dynamodb = as_role("dynamodb:PartiQLInsert", f"arn:aws:dynamodb:{REGION}:000000000000:table/{name}")("dynamodb")
+
+    dynamodb.execute_statement(**insert(name, "a"))
+    dynamodb.batch_execute_statement(Statements=[insert(name, "b")])
+    dynamodb.execute_transaction(TransactStatements=[insert(name, "c")])
+
+    mixed = [insert(name, "d"), insert(f"{name}-other", "d")]
+    assert_denied(lambda: dynamodb.batch_execute_statement(Statements=mixed))
+    assert_denied(lambda: dynamodb.execute_transaction(TransactStatements=mixed))
+    assert_denied(lambda: dynamodb.execute_statement(Statement=f"SELECT * FROM \"{name}\" WHERE pk = 'a'"))
+    assert_denied(lambda: dynamodb.execute_statement(Statement=f"DELETE FROM \"{name}\" WHERE pk = 'a'"))
+    assert_denied(lambda: dynamodb.execute_statement(Statement="no statement at all"))
+
+
+def assert_denied(call: Callable[[], Any]) -> None:
+    with pytest.raises(ClientError) as refused:
+        call()
+    assert refused.value.response["Error"]["Code"].startswith("AccessDenied")

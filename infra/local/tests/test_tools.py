@@ -1,0 +1,62 @@
+"""The set-up verifies what it fetches, and the names and keys that the stack makes have their form."""
+
+from __future__ import annotations
+
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+import paths
+import stack
+import tools
+
+
+def test_a_tarball_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
+    tarball = tmp_path / "package.tgz"
+    tarball.write_bytes(b"something else")
+    with pytest.raises(tools.SetupError, match="has SHA-512"):
+        tools.verify(tools.NPM_PACKAGES[0], tarball)
+
+
+def test_a_missing_program_is_named_with_its_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(tools.SetupError, match=r"cargo was not found: install the Rust toolchain"):
+        tools.require_programs()
+
+
+def test_the_version_of_a_missing_program_is_none() -> None:
+    assert tools.major_version(["/nowhere/java", "-version"]) is None
+
+
+@pytest.mark.parametrize(
+    ("output", "variable"),
+    [
+        ("InboxTable", "PILLARBOX_INBOX_TABLE"),
+        ("SubscriberQueueUrl", "PILLARBOX_SUBSCRIBER_QUEUE_URL"),
+        ("ApiId", "PILLARBOX_API_ID"),
+    ],
+)
+def test_a_stack_output_has_a_variable(output: str, variable: str) -> None:
+    assert stack.name_of(output) == variable
+
+
+def test_the_admin_key_has_its_form_and_stays_and_is_private(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(paths, "LOCAL", tmp_path)
+    named = stack.Stack("some")
+    named.folder.mkdir()
+    key = stack.admin_key(named)
+    assert re.fullmatch(r"pbk__bus_[a-z2-7]{52}", key)
+    assert stack.admin_key(named) == key
+    assert stat.S_IMODE((named.folder / "admin.key").stat().st_mode) == 0o600
+
+
+def test_a_digest_changes_with_a_files_content_and_name(tmp_path: Path) -> None:
+    file = tmp_path / "bootstrap"
+    file.write_bytes(b"one")
+    first = stack.digest_of(tmp_path)
+    file.write_bytes(b"two")
+    second = stack.digest_of(tmp_path)
+    file.rename(tmp_path / "other")
+    assert len({first, second, stack.digest_of(tmp_path)}) == 3
