@@ -1,10 +1,15 @@
 //! What the function is told by its environment.
 
+use pillarbox_aws::AwsEnvironment;
 use pillarbox_runtime::env::{BadConfiguration, Env};
+use pillarbox_runtime::telemetry::Level;
 
 /// All of it.
-#[derive(Debug)]
 pub(crate) struct Config {
+    /// Where AWS is.
+    pub(crate) aws: AwsEnvironment,
+    /// From which level on it logs.
+    pub(crate) log_level: Level,
     /// Subscriptions.
     pub(crate) registry_table: String,
     /// Receipts.
@@ -16,11 +21,15 @@ pub(crate) struct Config {
 impl Config {
     /// Reads it, or tells everything that is wrong with it.
     pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
+        let aws = env.aws();
+        let log_level = env.required("LOG_LEVEL");
         let registry_table = env.required("REGISTRY_TABLE");
         let outbox_table = env.required("OUTBOX_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         env.finish(|| {
             Some(Self {
+                aws: aws?,
+                log_level: log_level?,
                 registry_table: registry_table?,
                 outbox_table: outbox_table?,
                 dead_letter_queue_url: dead_letter_queue_url?,

@@ -15,9 +15,9 @@ use handler::Dispatch;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
     let config = Config::read(Env::of_process())?;
-    let clients = Clients::from_env().await;
+    telemetry::init(config.log_level);
+    let clients = Clients::new(config.aws);
     let clock = SystemClock::default();
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
     let dispatch = Dispatch {

@@ -14,9 +14,9 @@ use handler::Ingest;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
     let config = Config::read(Env::of_process())?;
-    let clients = Clients::from_env().await;
+    telemetry::init(config.log_level);
+    let clients = Clients::new(config.aws);
     let clock = SystemClock::default();
     let ingest = Ingest {
         log: DynamoEventLog::new(clients.dynamodb(), config.event_log_table, clock.clone()),

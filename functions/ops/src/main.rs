@@ -14,9 +14,9 @@ use handler::Ops;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
     let config = Config::read(Env::of_process())?;
-    let clients = Clients::from_env().await;
+    telemetry::init(config.log_level);
+    let clients = Clients::new(config.aws);
     let ops = Ops {
         registry: DynamoRegistry::new(clients.dynamodb(), config.registry_table),
         queue_prefix: config.subscriber_queue_prefix,

@@ -21,9 +21,9 @@ const HOLD: Duration = Duration::from_secs(30);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::init();
     let config = Config::read(Env::of_process())?;
-    let clients = Clients::from_env().await;
+    telemetry::init(config.log_level);
+    let clients = Clients::new(config.aws);
     let clock = SystemClock::default();
     let inbox = DynamoInbox::new(
         clients.dynamodb(),

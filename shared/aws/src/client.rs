@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use aws_config::environment::{
-    EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider,
-};
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_types::SdkConfig;
 
 /// The longest that one call may take with all its retries. Every function's time-out is longer, so that
 /// a slow store ends in an answer instead of a dead invocation.
@@ -15,25 +14,61 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 /// The longest that one attempt may take before it is tried again on another connection.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// One configuration, and so one connection pool and one set of credentials, for all clients.
+/// Where AWS is and who is asking: what Lambda puts into a function's environment.
+///
+/// It holds a secret, and so cannot be printed.
+pub struct AwsEnvironment {
+    /// `AWS_REGION`.
+    pub region: String,
+    /// `AWS_ACCESS_KEY_ID`, of the function's role.
+    pub access_key_id: String,
+    /// `AWS_SECRET_ACCESS_KEY`.
+    pub secret_access_key: String,
+    /// `AWS_SESSION_TOKEN`.
+    pub session_token: Option<String>,
+    /// `AWS_ENDPOINT_URL`: another AWS than Amazon's, as on a developer's machine.
+    pub endpoint_url: Option<String>,
+}
+
+/// One configuration, and so one HTTP client and one set of credentials, for all clients.
+///
+/// `aws-config` is not used: it would look into profiles, containers and instance metadata for what a
+/// function always finds in its environment (`docs/adr/0005-lean-clients.md`). The credentials do not
+/// outlive their environment, which Lambda ends before they run out.
 pub struct Clients(SdkConfig);
 
 impl Clients {
-    /// Region, credentials and endpoint from the variables that Lambda sets.
-    ///
-    /// No other source is asked: a function has no profile files, and asking costs start-up time.
-    pub async fn from_env() -> Self {
+    /// Clients for this environment.
+    pub fn new(environment: AwsEnvironment) -> Self {
+        let AwsEnvironment {
+            region,
+            access_key_id,
+            secret_access_key,
+            session_token,
+            endpoint_url,
+        } = environment;
+        let credentials = Credentials::new(
+            access_key_id,
+            secret_access_key,
+            session_token,
+            None,
+            "environment",
+        );
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(OPERATION_TIMEOUT)
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(EnvironmentVariableRegionProvider::new())
-            .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        Self(config)
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .build_https();
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .http_client(http)
+            .timeout_config(timeouts);
+        config.set_endpoint_url(endpoint_url);
+        Self(config.build())
     }
 
     /// A DynamoDB client.

@@ -15,7 +15,7 @@ mod queues;
 mod receipts;
 mod registry;
 
-pub use client::Clients;
+pub use client::{AwsEnvironment, Clients};
 pub use dead_letters::SqsDeadLetters;
 pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;

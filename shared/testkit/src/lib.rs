@@ -1,1 +1,26 @@
-//! x
+//! For tests only: fakes in memory, builders, a clock that stands still, and one conformance suite per
+//! port, which the fake and the real adapter both have to pass.
+#![warn(missing_docs)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+pub mod builders;
+pub mod clock;
+pub mod conformance;
+pub mod dead_letters;
+pub mod event_log;
+pub mod inbox;
+pub mod queues;
+pub mod receipts;
+pub mod registry;
+
+pub use clock::ManualClock;
+pub use dead_letters::MemoryDeadLetters;
+pub use event_log::MemoryEventLog;
+pub use inbox::MemoryInbox;
+pub use queues::MemoryQueues;
+pub use receipts::MemoryReceipts;
+pub use registry::MemoryRegistry;

@@ -1,0 +1,55 @@
+//! Events and subscriptions with as few words as a test needs.
+
+use std::time::Duration;
+
+use pillarbox_domain::{Clock, CloudEvent, Fingerprint, LoggedEvent, Subscription, TenantId};
+use serde_json::{Value, json};
+
+/// How long a built event is kept.
+pub const RETENTION: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// A tenant.
+pub fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+/// An event from `/shop` with this id and these data.
+pub fn event(id: &str, data: Value) -> CloudEvent {
+    event_with(json!({ "id": id, "data": data }))
+}
+
+/// An event from `/shop` of type `order.created` with these members over the required ones.
+pub fn event_with(members: Value) -> CloudEvent {
+    let mut event = json!({
+        "specversion": "1.0", "id": "1", "source": "/shop", "type": "order.created",
+    });
+    for (name, value) in members.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    CloudEvent::from_structured(event.to_string().as_bytes()).unwrap()
+}
+
+/// The event as the log would hold it, accepted now.
+pub fn logged<C: Clock>(clock: &C, tenant: &TenantId, event: CloudEvent) -> LoggedEvent {
+    let event_id = clock.next_id();
+    LoggedEvent {
+        tenant: tenant.clone(),
+        event_id,
+        fingerprint: Fingerprint::of(&event).unwrap(),
+        event,
+        expires_at: event_id.accepted_at() + RETENTION,
+    }
+}
+
+/// A subscription of this tenant to these types, with a queue named like it.
+pub fn subscription(tenant: &TenantId, id: &str, types: &[&str]) -> Subscription {
+    Subscription {
+        tenant: tenant.clone(),
+        id: id.parse().unwrap(),
+        types: types
+            .iter()
+            .map(|pattern| pattern.parse().unwrap())
+            .collect(),
+        queue_url: format!("https://sqs.test/1/{id}").parse().unwrap(),
+    }
+}

@@ -1,0 +1,133 @@
+//! The registry in memory.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
+use pillarbox_domain::dispatch::Subscriptions;
+use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::{StoreError, Subscription, SubscriptionId, TenantId};
+
+/// Passes [`crate::conformance::registry`].
+#[derive(Default)]
+pub struct MemoryRegistry {
+    tenants: Mutex<HashMap<TenantId, Option<String>>>,
+    keys: Mutex<HashMap<(TenantId, KeyId), StoredKey>>,
+    subscriptions: Mutex<HashMap<(TenantId, SubscriptionId), Subscription>>,
+    failing: Mutex<bool>,
+    reads: AtomicUsize,
+}
+
+impl MemoryRegistry {
+    /// A registry with these subscriptions.
+    pub fn with(subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
+        let registry = Self::default();
+        for wanted in subscriptions {
+            let key = (wanted.tenant.clone(), wanted.id.clone());
+            registry.subscriptions.lock().unwrap().insert(key, wanted);
+        }
+        registry
+    }
+
+    /// From now on every read is throttled, or not any more.
+    pub fn set_failing(&self, failing: bool) {
+        *self.failing.lock().unwrap() = failing;
+    }
+
+    /// How often it was read.
+    pub fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
+    fn read(&self) -> Result<(), StoreError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        if *self.failing.lock().unwrap() {
+            return Err(StoreError::Throttled { operation: "Query" });
+        }
+        Ok(())
+    }
+}
+
+impl KeyStore for &MemoryRegistry {
+    async fn key(
+        &self,
+        tenant: &TenantId,
+        key_id: &KeyId,
+    ) -> Result<Option<StoredKey>, StoreError> {
+        (**self).key(tenant, key_id).await
+    }
+}
+
+impl Subscriptions for &MemoryRegistry {
+    async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
+        (**self).of(tenant).await
+    }
+}
+
+impl KeyStore for MemoryRegistry {
+    async fn key(
+        &self,
+        tenant: &TenantId,
+        key_id: &KeyId,
+    ) -> Result<Option<StoredKey>, StoreError> {
+        self.read()?;
+        Ok(self
+            .keys
+            .lock()
+            .unwrap()
+            .get(&(tenant.clone(), key_id.clone()))
+            .cloned())
+    }
+}
+
+impl Registry for MemoryRegistry {
+    async fn add_tenant(&self, tenant: &TenantId, name: Option<&str>) -> Result<Added, StoreError> {
+        let mut tenants = self.tenants.lock().unwrap();
+        if tenants.contains_key(tenant) {
+            return Ok(Added::Unchanged);
+        }
+        tenants.insert(tenant.clone(), name.map(str::to_owned));
+        Ok(Added::New)
+    }
+
+    async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {
+        Ok(self.tenants.lock().unwrap().contains_key(tenant))
+    }
+
+    async fn add_key(&self, key: &StoredKey) -> Result<(), StoreError> {
+        let place = (key.tenant.clone(), key.digest.key_id());
+        self.keys
+            .lock()
+            .unwrap()
+            .entry(place)
+            .or_insert_with(|| key.clone());
+        Ok(())
+    }
+
+    async fn add_subscription(&self, wanted: &Subscription) -> Result<Added, StoreError> {
+        let place = (wanted.tenant.clone(), wanted.id.clone());
+        let mut subscriptions = self.subscriptions.lock().unwrap();
+        match subscriptions.get(&place) {
+            Some(there) if there == wanted => Ok(Added::Unchanged),
+            Some(_) => Ok(Added::Differs),
+            None => {
+                subscriptions.insert(place, wanted.clone());
+                Ok(Added::New)
+            }
+        }
+    }
+}
+
+impl Subscriptions for MemoryRegistry {
+    async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
+        self.read()?;
+        let subscriptions = self.subscriptions.lock().unwrap();
+        let owned = subscriptions
+            .values()
+            .filter(|wanted| wanted.tenant == *tenant);
+        let mut owned: Vec<Subscription> = owned.cloned().collect();
+        owned.sort_by(|a, b| a.id.cmp(&b.id));
+        Ok(owned.into())
+    }
+}

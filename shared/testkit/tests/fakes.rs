@@ -1,0 +1,20 @@
+//! The fakes keep to the same suites as the adapters.
+
+use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryInbox, MemoryRegistry, conformance};
+
+#[tokio::test]
+async fn the_memory_event_log_conforms() {
+    let clock = ManualClock::default();
+    conformance::event_log(&MemoryEventLog::new(clock.clone()), &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_registry_conforms() {
+    conformance::registry(&MemoryRegistry::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_inbox_conforms() {
+    let clock = ManualClock::default();
+    conformance::inbox(&MemoryInbox::new(clock.clone()), &clock).await;
+}
