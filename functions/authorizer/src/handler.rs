@@ -68,3 +68,6 @@ fn log(request: &ApiGatewayV2CustomAuthorizerV2Request, context: &CallerContext)
     let route = request.route_key.as_deref().unwrap_or_default();
     tracing::info!(tenant.id = tenant, route, outcome, "caller.identified");
 }
+
+#[cfg(test)]
+mod tests;

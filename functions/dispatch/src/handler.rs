@@ -185,3 +185,6 @@ fn log_failed(event: &LoggedEvent, error: &DispatchError, duration_ms: f64) {
         error = error as &dyn std::error::Error, outcome = "failed", "event.dispatched"
     );
 }
+
+#[cfg(test)]
+mod tests;

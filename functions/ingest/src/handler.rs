@@ -93,3 +93,6 @@ fn refusal(error: PublishError) -> Problem {
         PublishError::Append(AppendError::Store(error)) => error.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn no_such_route(request: &Request) -> Problem {
     let path = http.path.as_deref().unwrap_or_default();
     Problem::not_found(format!("There is no {} {path}.", http.method))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use crate::item::{Item, Reader, n, s};
 use crate::keys;
 
 pub(crate) const EVENT_ID: &str = "event_id";
-pub(crate) const FINGERPRINT: &str = "fingerprint";
+pub(crate) const FINGERPRINT: &str = "content_sha256";
 const TYPE: &str = "type";
 const DATA_JSON: &str = "data_json";
 const DATA_JSON_ZSTD: &str = "data_json_zstd";
@@ -159,21 +159,30 @@ fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn decode_data(reader: &Reader<'_>) -> Result<Option<Data>, StoreError> {
-    let has = |name: &str| reader.item.contains_key(name);
-    if has(DATA_JSON) {
-        json(reader, DATA_JSON, reader.text(DATA_JSON)?.to_owned()).map(Some)
-    } else if has(DATA_JSON_ZSTD) {
-        let bytes = decompress(reader, DATA_JSON_ZSTD)?;
-        let text = String::from_utf8(bytes);
-        let text = text.map_err(|error| reader.malformed(DATA_JSON_ZSTD, error))?;
-        json(reader, DATA_JSON_ZSTD, text).map(Some)
-    } else if has(DATA_BINARY) {
-        Ok(Some(Data::Binary(reader.bytes(DATA_BINARY)?.to_vec())))
-    } else if has(DATA_BINARY_ZSTD) {
-        Ok(Some(Data::Binary(decompress(reader, DATA_BINARY_ZSTD)?)))
-    } else {
-        Ok(None)
+    let forms = [DATA_JSON, DATA_JSON_ZSTD, DATA_BINARY, DATA_BINARY_ZSTD];
+    let mut present = forms
+        .into_iter()
+        .filter(|name| reader.item.contains_key(*name));
+    let Some(name) = present.next() else {
+        return Ok(None);
+    };
+    if let Some(second) = present.next() {
+        return Err(reader.malformed(second, format!("is there beside {name}")));
     }
+    let data = match name {
+        DATA_JSON => json(reader, name, reader.text(name)?.to_owned())?,
+        DATA_JSON_ZSTD => {
+            let text = String::from_utf8(decompress(reader, name)?);
+            json(
+                reader,
+                name,
+                text.map_err(|error| reader.malformed(name, error))?,
+            )?
+        }
+        DATA_BINARY => Data::Binary(reader.bytes(name)?.to_vec()),
+        _ => Data::Binary(decompress(reader, name)?),
+    };
+    Ok(Some(data))
 }
 
 fn json(reader: &Reader<'_>, name: &str, text: String) -> Result<Data, StoreError> {

@@ -1,0 +1,165 @@
+//! Recorded stream records through the real handler, on queues and tables in memory.
+
+use pillarbox_domain::Subscription;
+use pillarbox_runtime::batch::{Batch, BatchAnswer};
+use pillarbox_testkit::builders::{subscription, tenant};
+use pillarbox_testkit::{
+    ManualClock, MemoryDeadLetters, MemoryQueues, MemoryReceipts, MemoryRegistry,
+};
+use serde_json::{Value, json};
+
+use super::Dispatch;
+
+type TestDispatch =
+    Dispatch<MemoryRegistry, MemoryQueues, MemoryReceipts, MemoryDeadLetters, ManualClock>;
+
+fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDispatch {
+    Dispatch {
+        subscriptions: MemoryRegistry::with(subscriptions),
+        queues: MemoryQueues::default(),
+        receipts: MemoryReceipts::default(),
+        dead_letters: MemoryDeadLetters::default(),
+        clock: ManualClock::default(),
+    }
+}
+
+fn dispatch_to_connector() -> TestDispatch {
+    dispatch_to([subscription(&tenant("demo"), "connector", &["order.*"])])
+}
+
+fn recorded() -> Value {
+    serde_json::from_str(include_str!("../../fixtures/stream_batch.json")).unwrap()
+}
+
+fn batch(records: &Value) -> Batch {
+    serde_json::from_value(records.clone()).unwrap()
+}
+
+fn failed(sequence: &str) -> BatchAnswer {
+    [sequence.to_owned()].into_iter().collect()
+}
+
+fn ids_of(bodies: &[String]) -> Vec<Value> {
+    let id = |body: &String| serde_json::from_str::<Value>(body).unwrap()["id"].clone();
+    bodies.iter().map(id).collect()
+}
+
+#[tokio::test]
+async fn every_event_of_a_recorded_batch_is_handed_over_and_the_rest_is_put_away() {
+    let dispatch = dispatch_to_connector();
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    let bodies = dispatch.queues.bodies("connector");
+    assert_eq!(ids_of(&bodies), ["1", "3", "4", "1"]);
+    assert!(
+        bodies[0].contains(r#""data":{"total":12.50}"#),
+        "{}",
+        bodies[0]
+    );
+    assert!(bodies[1].contains(r#""sku": "A-39""#), "{}", bodies[1]);
+    assert!(
+        bodies[2].contains(r#""data_base64":"AAH/""#),
+        "{}",
+        bodies[2]
+    );
+    assert!(
+        bodies[3].contains(r#""data":"after expiry""#),
+        "{}",
+        bodies[3]
+    );
+    let dead = dispatch.dead_letters.taken();
+    assert_eq!(dead.len(), 1);
+    assert_eq!(
+        dead[0].reason,
+        "a stored event is malformed: type is missing"
+    );
+    assert!(dead[0].record.contains("T#demo#K#/shop#broken"));
+}
+
+#[tokio::test]
+async fn the_first_refused_event_is_where_the_stream_has_to_begin_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.queues.refuse("connector", r#""id":"3""#);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000003"));
+    // What stands behind it was handed over, too; it will come again, with the same event id.
+    assert_eq!(
+        ids_of(&dispatch.queues.bodies("connector")),
+        ["1", "4", "1"]
+    );
+}
+
+#[tokio::test]
+async fn a_receipt_that_is_refused_brings_the_whole_batch_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.receipts.set_failing(true);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000001"));
+}
+
+#[tokio::test]
+async fn a_malformed_record_that_cannot_be_put_away_comes_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.dead_letters.set_failing(true);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000002"));
+    assert_eq!(dispatch.queues.bodies("connector").len(), 4);
+}
+
+#[tokio::test]
+async fn a_record_that_is_not_even_a_record_is_put_away_and_blocks_nothing() {
+    let dispatch = dispatch_to_connector();
+    let mut records = recorded();
+    records["Records"][0] = json!({ "eventName": 7 });
+    records["Records"][2] = json!("nonsense");
+    let answer = dispatch.handle(batch(&records)).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    assert_eq!(ids_of(&dispatch.queues.bodies("connector")), ["4", "1"]);
+    assert_eq!(dispatch.dead_letters.taken().len(), 3);
+    dispatch.dead_letters.set_failing(true);
+    assert!(
+        dispatch.handle(batch(&records)).await.is_err(),
+        "nothing could name it: all again"
+    );
+}
+
+#[tokio::test]
+async fn an_item_whose_data_is_not_what_it_says_is_put_away() {
+    let cases = [
+        ("data_json", json!({ "S": "{" })),
+        ("data_json_zstd", json!({ "B": "AAAA" })),
+        ("data_binary", json!({ "B": "AAAA" })),
+        ("content_sha256", json!({ "B": "AAAA" })),
+        (
+            "event_id",
+            json!({ "S": "919108f7-52d1-4320-9bac-f847db4148a8" }),
+        ),
+        ("expires_at", json!({ "N": "1e400" })),
+        ("pk", json!({ "S": "T#DEMO#K#/shop#1" })),
+        ("subject", json!({ "M": {} })),
+        ("Subject", json!({ "S": "x" })),
+        ("seq", json!({ "N": "99999999999" })),
+    ];
+    for (name, value) in cases {
+        let dispatch = dispatch_to_connector();
+        let mut records = recorded();
+        records["Records"][0]["dynamodb"]["NewImage"][name] = value.clone();
+        let answer = dispatch.handle(batch(&records)).await.unwrap();
+        assert_eq!(answer, BatchAnswer::default(), "{name} {value}");
+        assert_eq!(dispatch.dead_letters.taken().len(), 2, "{name} {value}");
+        assert_eq!(
+            dispatch.queues.bodies("connector").len(),
+            3,
+            "{name} {value}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn without_subscriptions_the_batch_comes_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.subscriptions.set_failing(true);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000001"));
+    assert!(dispatch.receipts.written().is_empty());
+}

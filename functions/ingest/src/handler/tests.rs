@@ -1,0 +1,139 @@
+//! Requests as the HTTP API hands them over, on a log in memory.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use data_encoding::BASE64;
+use pillarbox_domain::publish::{AppendError, Appended, EventLog};
+use pillarbox_domain::{LoggedEvent, StoreError};
+use pillarbox_runtime::http::{Request, Response};
+use pillarbox_testkit::{ManualClock, MemoryEventLog};
+use serde_json::{Value, json};
+
+use super::Ingest;
+
+const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created","data":1}"#;
+
+fn ingest() -> Ingest<MemoryEventLog<ManualClock>, ManualClock> {
+    let clock = ManualClock::default();
+    Ingest { log: MemoryEventLog::new(clock.clone()), clock }
+}
+
+/// `application/cloudevents+json` comes as base64: the HTTP API knows only a few types as text.
+fn request(body: &str) -> Value {
+    json!({
+        "routeKey": "POST /v1/events",
+        "rawPath": "/v1/events",
+        "headers": { "content-type": "application/cloudevents+json; charset=utf-8" },
+        "requestContext": {
+            "authorizer": { "lambda": { "outcome": "known", "tenant": "demo", "scopes": "publish" } },
+            "http": { "method": "POST", "path": "/v1/events" },
+        },
+        "body": BASE64.encode(body.as_bytes()),
+        "isBase64Encoded": true,
+    })
+}
+
+async fn answer<L: EventLog>(ingest: &Ingest<L, ManualClock>, request: &Value) -> (i64, Value) {
+    let request: Request = serde_json::from_value(request.clone()).unwrap();
+    told(ingest.handle(&request).await)
+}
+
+fn told(response: Response) -> (i64, Value) {
+    let body: Value = serde_json::from_slice(response.body.as_deref().unwrap()).unwrap();
+    let content_type = response.headers["content-type"].to_str().unwrap();
+    if response.status_code >= 400 {
+        assert_eq!(content_type, "application/problem+json");
+        assert_eq!(body["status"], response.status_code);
+    } else {
+        assert_eq!(content_type, "application/json");
+    }
+    (response.status_code, body)
+}
+
+#[tokio::test]
+async fn new_duplicate_and_conflict_are_told_apart() {
+    let ingest = ingest();
+    let (status, first) = answer(&ingest, &request(EVENT)).await;
+    assert_eq!((status, &first["duplicate"]), (201, &json!(false)));
+    let (status, again) = answer(&ingest, &request(EVENT)).await;
+    assert_eq!((status, &again["duplicate"]), (200, &json!(true)));
+    assert_eq!(first["event_id"], again["event_id"]);
+    let (status, conflict) = answer(&ingest, &request(&EVENT.replace(":1}", ":2}"))).await;
+    assert_eq!((status, &conflict["event_id"]), (409, &first["event_id"]));
+}
+
+#[tokio::test]
+async fn a_body_that_comes_as_text_is_read_as_well() {
+    let mut request = request("");
+    request["body"] = EVENT.into();
+    request["isBase64Encoded"] = false.into();
+    assert_eq!(answer(&ingest(), &request).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_problem_names_every_field_at_fault() {
+    let (status, problem) = answer(&ingest(), &request(r#"{"specversion":"0.3","id":7}"#)).await;
+    assert_eq!(status, 400);
+    let errors = problem["errors"].as_array().unwrap();
+    let fields: Vec<&str> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["id", "specversion", "source", "type"]);
+    for body in ["", "{", "[]"] {
+        assert_eq!(answer(&ingest(), &request(body)).await.0, 400, "{body}");
+    }
+    let endless = EVENT.replace(":1}", ":1e999}");
+    let (status, problem) = answer(&ingest(), &request(&endless)).await;
+    assert_eq!((status, &problem["errors"][0]["field"]), (400, &json!("data")));
+}
+
+#[tokio::test]
+async fn limits_and_media_types_have_their_own_answers() {
+    let large = EVENT.replace(":1}", &format!(":\"{}\"}}", "x".repeat(1_000_000)));
+    assert_eq!(answer(&ingest(), &request(&large)).await.0, 413);
+    for content_type in ["application/json", "text/plain", ""] {
+        let mut request = request(EVENT);
+        request["headers"]["content-type"] = content_type.into();
+        assert_eq!(answer(&ingest(), &request).await.0, 415, "{content_type}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_authorizers_word() {
+    let cases = [
+        (json!(null), 401),
+        (json!({ "lambda": null }), 401),
+        (json!({ "lambda": { "outcome": "unknown" } }), 401),
+        (json!({ "lambda": { "tenant": "demo", "scopes": "publish" } }), 401),
+        (json!({ "lambda": { "outcome": "known", "tenant": "DEMO!", "scopes": "publish" } }), 401),
+        (json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "read" } }), 403),
+        (json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "" } }), 403),
+        (json!({ "lambda": { "outcome": "unavailable" } }), 503),
+    ];
+    for (authorizer, status) in cases {
+        let mut request = request(EVENT);
+        request["requestContext"]["authorizer"] = authorizer.clone();
+        assert_eq!(answer(&ingest(), &request).await.0, status, "{authorizer}");
+    }
+}
+
+/// A log that is throttled until it is told otherwise.
+struct ThrottledLog(AtomicBool);
+
+impl EventLog for ThrottledLog {
+    async fn append(&self, _: &LoggedEvent) -> Result<Appended, AppendError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(StoreError::Throttled { operation: "PutItem" }.into());
+        }
+        Ok(Appended::New)
+    }
+}
+
+#[tokio::test]
+async fn a_throttled_log_asks_for_patience_and_then_takes_the_event() {
+    let ingest = Ingest { log: ThrottledLog(true.into()), clock: ManualClock::default() };
+    let request: Request = serde_json::from_value(request(EVENT)).unwrap();
+    let response = ingest.handle(&request).await;
+    assert_eq!(response.headers["retry-after"], "1");
+    assert_eq!(told(response).0, 503);
+    ingest.log.0.store(false, Ordering::Relaxed);
+    assert_eq!(told(ingest.handle(&request).await).0, 201);
+}
