@@ -7,6 +7,7 @@
 use aws_lambda_events::apigw::ApiGatewayV2CustomAuthorizerV2Request;
 use aws_lambda_events::http::HeaderMap;
 use aws_lambda_events::http::header::AUTHORIZATION;
+use pillarbox_domain::ErrorChain;
 use pillarbox_domain::credential::{KeyDigest, KeyStore, identify};
 use pillarbox_runtime::http::CallerContext;
 use serde::Serialize;
@@ -46,7 +47,7 @@ impl<K: KeyStore> Authorizer<K> {
             Ok(Some(grant)) => CallerContext::from(&grant),
             Ok(None) => CallerContext::Unknown,
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "store.failed");
+                tracing::error!(error = %ErrorChain(&error), "store.failed");
                 CallerContext::Unavailable
             }
         }

@@ -10,7 +10,7 @@ use pillarbox_domain::dispatch::{
 };
 use pillarbox_domain::limits::DEFAULT_RETENTION;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
-use pillarbox_domain::{Clock, LoggedEvent, StoreError};
+use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, read};
 use serde_json::value::RawValue;
 
@@ -113,7 +113,7 @@ where
             (Err(error), Some(sequence)) => {
                 tracing::error!(
                     sequence,
-                    error = &error as &dyn std::error::Error,
+                    error = %ErrorChain(&error),
                     "store.failed"
                 );
                 Ok(Some((place, sequence)))
@@ -182,7 +182,7 @@ fn log_handed_over(event: &HandedOver, duration_ms: f64) {
 fn log_failed(event: &LoggedEvent, error: &DispatchError, duration_ms: f64) {
     tracing::error!(
         tenant.id = %event.tenant, event.id = %event.event_id, duration_ms,
-        error = error as &dyn std::error::Error, outcome = "failed", "event.dispatched"
+        error = %ErrorChain(error), outcome = "failed", "event.dispatched"
     );
 }
 

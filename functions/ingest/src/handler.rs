@@ -21,8 +21,8 @@ pub(crate) struct Ingest<L, C> {
 
 /// The answer to a publish that ended well.
 #[derive(Serialize)]
-struct Receipt {
-    event_id: String,
+struct Acceptance {
+    event_id: EventId,
     duplicate: bool,
 }
 
@@ -73,13 +73,13 @@ impl<L: EventLog, C: Clock> Ingest<L, C> {
 }
 
 fn respond(published: Published) -> Response {
-    let receipt = |event_id: EventId, duplicate| Receipt {
-        event_id: event_id.to_string(),
+    let acceptance = |event_id, duplicate| Acceptance {
+        event_id,
         duplicate,
     };
     match published {
-        Published::Accepted(event_id) => json(StatusCode::CREATED, &receipt(event_id, false)),
-        Published::Duplicate(event_id) => json(StatusCode::OK, &receipt(event_id, true)),
+        Published::Accepted(event_id) => json(StatusCode::CREATED, &acceptance(event_id, false)),
+        Published::Duplicate(event_id) => json(StatusCode::OK, &acceptance(event_id, true)),
         Published::Conflict(event_id) => Problem::event_conflict(event_id).into_response(),
     }
 }

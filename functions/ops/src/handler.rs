@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use aws_lambda_events::http::StatusCode;
-use pillarbox_domain::TenantId;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::{ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
@@ -108,7 +108,7 @@ where
     fn secret(&self) -> Result<[u8; SECRET_BYTES], Problem> {
         let mut secret = [0; SECRET_BYTES];
         (self.random)(&mut secret).map_err(|error| {
-            tracing::error!(error = &error as &dyn std::error::Error, "random.failed");
+            tracing::error!(error = %ErrorChain(&error), "random.failed");
             Problem::internal()
         })?;
         Ok(secret)

@@ -4,6 +4,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use futures::{StreamExt, stream};
+use pillarbox_domain::ErrorChain;
 use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, SendError};
 use pillarbox_domain::subscription::QueueUrl;
@@ -143,25 +144,16 @@ const LASTING: [&str; 5] = [
 
 fn call_error<E>(error: &E) -> SendError
 where
-    E: ProvideErrorMetadata + std::error::Error,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let code = error.code().unwrap_or("NoAnswer").to_owned();
     SendError {
-        detail: error.message().map_or_else(|| chain(error), str::to_owned),
+        detail: error
+            .message()
+            .map_or_else(|| ErrorChain(error).to_string(), str::to_owned),
         retryable: !LASTING.contains(&code.as_str()),
         code,
     }
-}
-
-/// The error and what caused it, since the SDK's outermost text says little.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Serialize for Delivery<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         self.event.event.write_members(&mut map)?;
-        map.serialize_entry("pbeventid", &self.event.event_id.to_string())?;
+        map.serialize_entry("pbeventid", &self.event.event_id)?;
         map.serialize_entry("pbsubscription", self.subscription.as_str())?;
         map.serialize_entry("pbattempt", &self.attempt)?;
         map.end()

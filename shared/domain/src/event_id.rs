@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Serialize, Serializer};
 use time::UtcDateTime;
 use uuid::Uuid;
 
@@ -57,6 +58,12 @@ impl FromStr for EventId {
     fn from_str(text: &str) -> Result<Self, InvalidEventId> {
         let uuid = Uuid::try_parse(text).map_err(|_| InvalidEventId)?;
         Self::from_uuid(uuid)
+    }
+}
+
+impl Serialize for EventId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -32,6 +32,6 @@ pub use cloud_event::{CloudEvent, Data};
 pub use event_id::EventId;
 pub use fingerprint::Fingerprint;
 pub use logged_event::LoggedEvent;
-pub use store_error::StoreError;
+pub use store_error::{ErrorChain, StoreError};
 pub use subscription::{Subscription, SubscriptionId};
 pub use tenant::TenantId;

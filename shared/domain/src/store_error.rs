@@ -1,5 +1,7 @@
 //! What can go wrong between a port and its table or queue.
 
+use std::error::Error;
+use std::fmt;
 use std::time::Duration;
 
 /// A store did not do what it was asked. Nothing is known to be written, unless a variant says so.
@@ -51,5 +53,36 @@ impl StoreError {
             Self::Throttled { .. } | Self::Failed { .. } => Disposition::Retry,
             Self::Malformed { .. } => Disposition::GiveUp,
         }
+    }
+}
+
+/// An error with everything that caused it, in one line: the outermost text of an SDK's error says little.
+pub struct ErrorChain<'a>(pub &'a dyn Error);
+
+impl fmt::Display for ErrorChain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_tells_the_cause_of_the_cause() {
+        let refused = std::io::Error::other("connection refused");
+        let error = StoreError::Failed {
+            operation: "PutItem",
+            source: Box::new(refused),
+        };
+        let text = ErrorChain(&error).to_string();
+        assert_eq!(text, "the store failed at PutItem: connection refused");
     }
 }

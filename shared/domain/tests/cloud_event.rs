@@ -1,4 +1,5 @@
 //! The envelope: what is refused and how it is named, and that nothing else is changed on the way through.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_domain::CloudEvent;
 use pillarbox_domain::cloud_event::{Fault, ParseError, Violation};

@@ -1,4 +1,5 @@
 //! Who is let in.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_domain::credential::{
     ApiKey, CachedKeys, Grant, KeyDigest, MAX_KEY_AGE, SECRET_BYTES, Scope, StoredKey, identify,

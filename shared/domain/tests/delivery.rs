@@ -1,4 +1,5 @@
 //! The message that a queue carries: this is what consumers in any language rely on.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_domain::delivery::{Delivery, Message, Received, parse_tenant};
 use pillarbox_domain::{CloudEvent, LoggedEvent};
@@ -26,8 +27,11 @@ fn a_message_is_a_cloud_event_with_what_routes_it_beside_it() {
         event_with(json!({ "id": "42", "correlationid": "sync-7", "data": { "total": 12.5 } }));
     let message = message_of(&logged_event(event));
     insta::assert_snapshot!(message.body, @r#"{"specversion":"1.0","id":"42","source":"/shop","type":"order.created","correlationid":"sync-7","data":{"total":12.5},"pbeventid":"01a20846-fe00-7000-8000-000000000001","pbsubscription":"connector","pbattempt":1}"#);
-    let attributes: Vec<(&str, &str)> =
-        message.attributes.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let attributes: Vec<(&str, &str)> = message
+        .attributes
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
     let expected = [
         ("type", "order.created"),
         ("source", "/shop"),

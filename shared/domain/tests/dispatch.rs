@@ -1,4 +1,5 @@
 //! Dispatching, on queues and receipts in memory that fail where the test wants it.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! Publishing, on the log in memory.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

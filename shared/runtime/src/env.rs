@@ -20,9 +20,11 @@ use pillarbox_aws::AwsEnvironment;
 /// );
 /// ```
 pub struct Env {
-    lookup: Box<dyn Fn(&str) -> Option<String>>,
+    lookup: Lookup,
     faults: Vec<String>,
 }
+
+type Lookup = Box<dyn Fn(&str) -> Option<String>>;
 
 /// Variables that are missing or malformed. The function cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

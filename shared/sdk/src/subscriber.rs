@@ -7,7 +7,7 @@ use futures::future::join_all;
 use pillarbox_domain::cloud_event::ParseError;
 use pillarbox_domain::delivery::{Received, TENANT_ATTRIBUTE, parse_tenant};
 use pillarbox_domain::inbox::{Claim, ClaimToken, Inbox, InboxKey};
-use pillarbox_domain::{StoreError, TenantId};
+use pillarbox_domain::{ErrorChain, StoreError, TenantId};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, Panicked, guarded, read};
 use serde_json::value::RawValue;
 
@@ -137,7 +137,7 @@ impl<H: Handler + Sync, I: Inbox + Sync> Subscriber<H, I> {
     /// A claim that cannot be given back runs out by itself; the delivery is only later for it.
     async fn give_back(&self, key: &InboxKey, token: ClaimToken, failure: Failure) -> Failure {
         if let Err(error) = self.inbox.release(key, token).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "claim.kept");
+            tracing::warn!(error = %ErrorChain(&error), "claim.kept");
         }
         failure
     }
@@ -173,7 +173,7 @@ fn log(
     let (done, error) = match outcome {
         Ok(Handled::Done) => ("done", None),
         Ok(Handled::Repeat) => ("repeat", None),
-        Err(error) => ("failed", Some(error as &dyn std::error::Error)),
+        Err(error) => ("failed", Some(ErrorChain(error).to_string())),
     };
     tracing::info!(
         tenant.id = tenant,

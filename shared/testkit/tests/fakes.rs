@@ -1,4 +1,5 @@
 //! The fakes keep to the same suites as the adapters.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryInbox, MemoryRegistry, conformance};
 

@@ -21,7 +21,10 @@ async fn authorizer() -> Authorizer<MemoryRegistry> {
         name: None,
     };
     keys.add_key(&stored).await.unwrap();
-    Authorizer { keys, administrator: key(0).digest() }
+    Authorizer {
+        keys,
+        administrator: key(0).digest(),
+    }
 }
 
 async fn answer(authorizer: &Authorizer<MemoryRegistry>, headers: Value) -> Value {
@@ -52,8 +55,17 @@ async fn anything_else_is_unknown_and_carries_no_tenant() {
     let unknown = json!({ "isAuthorized": true, "context": { "outcome": "unknown" } });
     let wrong = format!("Bearer {}", key(2).expose());
     let bare = key(1).expose().to_owned();
-    for header in [wrong, bare, String::new(), "Basic eDp5".to_owned(), "Bearer ".to_owned()] {
-        assert_eq!(answer(&authorizer, json!({ "authorization": header })).await, unknown);
+    for header in [
+        wrong,
+        bare,
+        String::new(),
+        "Basic eDp5".to_owned(),
+        "Bearer ".to_owned(),
+    ] {
+        assert_eq!(
+            answer(&authorizer, json!({ "authorization": header })).await,
+            unknown
+        );
     }
     assert_eq!(answer(&authorizer, json!({})).await, unknown);
 }

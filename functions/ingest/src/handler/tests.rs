@@ -11,11 +11,15 @@ use serde_json::{Value, json};
 
 use super::Ingest;
 
-const EVENT: &str = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created","data":1}"#;
+const EVENT: &str =
+    r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created","data":1}"#;
 
 fn ingest() -> Ingest<MemoryEventLog<ManualClock>, ManualClock> {
     let clock = ManualClock::default();
-    Ingest { log: MemoryEventLog::new(clock.clone()), clock }
+    Ingest {
+        log: MemoryEventLog::new(clock.clone()),
+        clock,
+    }
 }
 
 /// `application/cloudevents+json` comes as base64: the HTTP API knows only a few types as text.
@@ -75,14 +79,20 @@ async fn a_problem_names_every_field_at_fault() {
     let (status, problem) = answer(&ingest(), &request(r#"{"specversion":"0.3","id":7}"#)).await;
     assert_eq!(status, 400);
     let errors = problem["errors"].as_array().unwrap();
-    let fields: Vec<&str> = errors.iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let fields: Vec<&str> = errors
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
     assert_eq!(fields, ["id", "specversion", "source", "type"]);
     for body in ["", "{", "[]"] {
         assert_eq!(answer(&ingest(), &request(body)).await.0, 400, "{body}");
     }
     let endless = EVENT.replace(":1}", ":1e999}");
     let (status, problem) = answer(&ingest(), &request(&endless)).await;
-    assert_eq!((status, &problem["errors"][0]["field"]), (400, &json!("data")));
+    assert_eq!(
+        (status, &problem["errors"][0]["field"]),
+        (400, &json!("data"))
+    );
 }
 
 #[tokio::test]
@@ -102,10 +112,22 @@ async fn nobody_gets_in_without_the_authorizers_word() {
         (json!(null), 401),
         (json!({ "lambda": null }), 401),
         (json!({ "lambda": { "outcome": "unknown" } }), 401),
-        (json!({ "lambda": { "tenant": "demo", "scopes": "publish" } }), 401),
-        (json!({ "lambda": { "outcome": "known", "tenant": "DEMO!", "scopes": "publish" } }), 401),
-        (json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "read" } }), 403),
-        (json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "" } }), 403),
+        (
+            json!({ "lambda": { "tenant": "demo", "scopes": "publish" } }),
+            401,
+        ),
+        (
+            json!({ "lambda": { "outcome": "known", "tenant": "DEMO!", "scopes": "publish" } }),
+            401,
+        ),
+        (
+            json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "read" } }),
+            403,
+        ),
+        (
+            json!({ "lambda": { "outcome": "known", "tenant": "demo", "scopes": "" } }),
+            403,
+        ),
         (json!({ "lambda": { "outcome": "unavailable" } }), 503),
     ];
     for (authorizer, status) in cases {
@@ -121,7 +143,10 @@ struct ThrottledLog(AtomicBool);
 impl EventLog for ThrottledLog {
     async fn append(&self, _: &LoggedEvent) -> Result<Appended, AppendError> {
         if self.0.load(Ordering::Relaxed) {
-            return Err(StoreError::Throttled { operation: "PutItem" }.into());
+            return Err(StoreError::Throttled {
+                operation: "PutItem",
+            }
+            .into());
         }
         Ok(Appended::New)
     }
@@ -129,7 +154,10 @@ impl EventLog for ThrottledLog {
 
 #[tokio::test]
 async fn a_throttled_log_asks_for_patience_and_then_takes_the_event() {
-    let ingest = Ingest { log: ThrottledLog(true.into()), clock: ManualClock::default() };
+    let ingest = Ingest {
+        log: ThrottledLog(true.into()),
+        clock: ManualClock::default(),
+    };
     let request: Request = serde_json::from_value(request(EVENT)).unwrap();
     let response = ingest.handle(&request).await;
     assert_eq!(response.headers["retry-after"], "1");

@@ -16,7 +16,11 @@ fn ops() -> Ops<MemoryRegistry, Random> {
         secret.fill(7);
         Ok(())
     };
-    Ops { registry: MemoryRegistry::default(), queue_prefix: "pillarbox-sub-".to_owned(), random }
+    Ops {
+        registry: MemoryRegistry::default(),
+        queue_prefix: "pillarbox-sub-".to_owned(),
+        random,
+    }
 }
 
 struct Call<'a> {
@@ -26,7 +30,11 @@ struct Call<'a> {
 }
 
 async fn answer(ops: &Ops<MemoryRegistry, Random>, call: Call<'_>) -> (i64, Value) {
-    let owner = if call.scopes.contains("admin") { "_bus" } else { "demo" };
+    let owner = if call.scopes.contains("admin") {
+        "_bus"
+    } else {
+        "demo"
+    };
     let request = json!({
         "routeKey": call.route,
         "headers": {},
@@ -39,19 +47,46 @@ async fn answer(ops: &Ops<MemoryRegistry, Random>, call: Call<'_>) -> (i64, Valu
     });
     let request: Request = serde_json::from_value(request).unwrap();
     let response = ops.handle(&request).await;
-    (response.status_code, serde_json::from_slice(response.body.as_deref().unwrap()).unwrap())
+    (
+        response.status_code,
+        serde_json::from_slice(response.body.as_deref().unwrap()).unwrap(),
+    )
 }
 
 async fn add_tenant(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
-    answer(ops, Call { route: "POST /v1/tenants", scopes: "admin", body }).await
+    answer(
+        ops,
+        Call {
+            route: "POST /v1/tenants",
+            scopes: "admin",
+            body,
+        },
+    )
+    .await
 }
 
 async fn add_key(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
-    answer(ops, Call { route: "POST /v1/tenants/{tenant}/keys", scopes: "admin", body }).await
+    answer(
+        ops,
+        Call {
+            route: "POST /v1/tenants/{tenant}/keys",
+            scopes: "admin",
+            body,
+        },
+    )
+    .await
 }
 
 async fn subscribe(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
-    answer(ops, Call { route: "POST /v1/subscriptions", scopes: "operate", body }).await
+    answer(
+        ops,
+        Call {
+            route: "POST /v1/subscriptions",
+            scopes: "operate",
+            body,
+        },
+    )
+    .await
 }
 
 fn subscription_body() -> Value {
@@ -61,7 +96,12 @@ fn subscription_body() -> Value {
 #[tokio::test]
 async fn a_tenant_is_added_once() {
     let ops = ops();
-    assert_eq!(add_tenant(&ops, json!({ "tenant": "demo", "name": "Demo" })).await.0, 201);
+    assert_eq!(
+        add_tenant(&ops, json!({ "tenant": "demo", "name": "Demo" }))
+            .await
+            .0,
+        201
+    );
     assert_eq!(add_tenant(&ops, json!({ "tenant": "demo" })).await.0, 200);
 }
 
@@ -73,7 +113,12 @@ async fn a_key_is_shown_once_and_only_its_digest_is_kept() {
     assert_eq!(status, 201);
     let key: ApiKey = shown["key"].as_str().unwrap().parse().unwrap();
     assert_eq!(shown["key_id"], key.digest().key_id().to_string());
-    let stored = ops.registry.key(&tenant("demo"), &key.digest().key_id()).await.unwrap().unwrap();
+    let stored = ops
+        .registry
+        .key(&tenant("demo"), &key.digest().key_id())
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(stored.digest, key.digest());
     assert_eq!(stored.scopes.len(), 2);
 }
@@ -83,10 +128,19 @@ async fn a_key_needs_a_tenant_and_scopes_that_a_tenant_can_have() {
     let ops = ops();
     assert_eq!(add_key(&ops, json!({ "scopes": ["read"] })).await.0, 404);
     add_tenant(&ops, json!({ "tenant": "demo" })).await;
-    for scopes in [json!([]), json!(["admin"]), json!(["fly"]), json!("read"), json!(null)] {
+    for scopes in [
+        json!([]),
+        json!(["admin"]),
+        json!(["fly"]),
+        json!("read"),
+        json!(null),
+    ] {
         let (status, problem) = add_key(&ops, json!({ "scopes": scopes })).await;
         assert_eq!(status, 400, "{scopes}");
-        assert!(problem["detail"].as_str().unwrap().contains("s"), "{problem}");
+        assert!(
+            problem["detail"].as_str().unwrap().contains("s"),
+            "{problem}"
+        );
     }
 }
 
@@ -113,13 +167,21 @@ async fn a_subscription_that_breaks_rules_is_refused_by_field() {
         ("types", json!([]), "types"),
         ("types", json!(["ok", "a*b"]), "types[1]"),
         ("queue_url", json!("nonsense"), "queue_url"),
-        ("queue_url", json!("https://sqs.test/1/pillarbox-dead-letters"), "queue_url"),
+        (
+            "queue_url",
+            json!("https://sqs.test/1/pillarbox-dead-letters"),
+            "queue_url",
+        ),
     ];
     for (field, value, named) in cases {
         let mut body = subscription_body();
         body[field] = value.clone();
         let (status, problem) = subscribe(&ops, body).await;
-        assert_eq!((status, &problem["errors"][0]["field"]), (400, &json!(named)), "{value}");
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (400, &json!(named)),
+            "{value}"
+        );
     }
     assert!(ops.registry.of(&tenant("demo")).await.unwrap().is_empty());
 }
@@ -133,7 +195,15 @@ async fn each_route_asks_for_its_scope() {
         ("POST /v1/subscriptions", "publish read"),
     ];
     for (route, scopes) in routes {
-        let (status, _) = answer(&ops, Call { route, scopes, body: json!({}) }).await;
+        let (status, _) = answer(
+            &ops,
+            Call {
+                route,
+                scopes,
+                body: json!({}),
+            },
+        )
+        .await;
         assert_eq!(status, 403, "{route}");
     }
 }
@@ -142,8 +212,25 @@ async fn each_route_asks_for_its_scope() {
 async fn an_unknown_route_is_not_found_and_health_is_open() {
     let ops = ops();
     for route in ["$default", "GET /v1/nothing", ""] {
-        assert_eq!(answer(&ops, Call { route, scopes: "", body: json!({}) }).await.0, 404, "{route}");
+        assert_eq!(
+            answer(
+                &ops,
+                Call {
+                    route,
+                    scopes: "",
+                    body: json!({})
+                }
+            )
+            .await
+            .0,
+            404,
+            "{route}"
+        );
     }
-    let health = Call { route: "GET /v1/health", scopes: "", body: json!({}) };
+    let health = Call {
+        route: "GET /v1/health",
+        scopes: "",
+        body: json!({}),
+    };
     assert_eq!(answer(&ops, health).await, (200, json!({ "status": "ok" })));
 }

@@ -81,16 +81,21 @@ impl CloudEvent {
         context: Context,
         data: Option<Data>,
     ) -> Result<Self, Vec<Violation>> {
-        let event = Self {
-            source,
-            id,
-            event_type,
-            context,
-            data,
-        };
-        let violations = event.violations();
+        let violations = Parts {
+            source: Some(&source),
+            id: Some(&id),
+            event_type: Some(&event_type),
+            context: &context,
+        }
+        .violations();
         if violations.is_empty() {
-            Ok(event)
+            Ok(Self {
+                source,
+                id,
+                event_type,
+                context,
+                data,
+            })
         } else {
             Err(violations)
         }
@@ -133,7 +138,17 @@ impl CloudEvent {
     pub fn correlation_id(&self) -> Option<&str> {
         self.text("correlationid").filter(|id| !id.is_empty())
     }
+}
 
+/// What can be checked of an event, also of one that is not all there.
+struct Parts<'a> {
+    source: Option<&'a str>,
+    id: Option<&'a str>,
+    event_type: Option<&'a str>,
+    context: &'a Context,
+}
+
+impl Parts<'_> {
     fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         let mut check = |field: &str, fault: Option<Fault>| {
@@ -141,30 +156,39 @@ impl CloudEvent {
         };
         check(
             "source",
-            required(&self.source).or_else(|| uri_reference(&self.source)),
+            self.source
+                .and_then(|text| required(text).or_else(|| uri_reference(text))),
         );
-        check("id", required(&self.id));
-        check("type", required(&self.event_type));
-        check("type", too_long(self.event_type.len(), MAX_TYPE_BYTES));
-        let key_bytes = event_key::encode(&self.source, &self.id).len() - 1;
-        check("source and id", too_long(key_bytes, MAX_EVENT_KEY_BYTES));
-        for (name, value) in &self.context {
+        check("id", self.id.and_then(required));
+        check("type", self.event_type.and_then(required));
+        check(
+            "type",
+            self.event_type
+                .and_then(|text| too_long(text.len(), MAX_TYPE_BYTES)),
+        );
+        check("source and id", self.key_fault());
+        for (name, value) in self.context {
             check(name.as_str(), attribute_fault(name, value));
         }
         check(
             "context attributes",
-            too_long(self.context_bytes(), MAX_CONTEXT_BYTES),
+            too_long(context_bytes(self.context), MAX_CONTEXT_BYTES),
         );
         found
     }
 
-    fn context_bytes(&self) -> usize {
-        let sizes = self
-            .context
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.byte_len());
-        sizes.sum()
+    fn key_fault(&self) -> Option<Fault> {
+        let separator = "#".len();
+        let key = event_key::encode(self.source.unwrap_or_default(), self.id.unwrap_or_default());
+        too_long(key.len() - separator, MAX_EVENT_KEY_BYTES)
     }
+}
+
+fn context_bytes(context: &Context) -> usize {
+    context
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.byte_len())
+        .sum()
 }
 
 fn required(text: &str) -> Option<Fault> {

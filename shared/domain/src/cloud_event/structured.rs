@@ -11,7 +11,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{
-    AttributeName, AttributeValue, CloudEvent, Context, Data, Fault, SPEC_VERSION, Violation,
+    AttributeName, AttributeValue, CloudEvent, Context, Data, Fault, Parts, SPEC_VERSION, Violation,
 };
 use crate::limits::MAX_EVENT_BYTES;
 
@@ -260,25 +260,19 @@ impl Draft {
             }
         }
         match (self.source, self.id, self.event_type) {
-            (Some(source), Some(id), Some(event_type)) => {
-                let event = CloudEvent::new(source, id, event_type, self.context, self.data);
-                merge(event, self.violations)
+            (Some(source), Some(id), Some(event_type)) if self.violations.is_empty() => {
+                CloudEvent::new(source, id, event_type, self.context, self.data)
             }
-            _ => Err(self.violations),
-        }
-    }
-}
-
-fn merge(
-    event: Result<CloudEvent, Vec<Violation>>,
-    mut violations: Vec<Violation>,
-) -> Result<CloudEvent, Vec<Violation>> {
-    match event {
-        Ok(event) if violations.is_empty() => Ok(event),
-        Ok(_) => Err(violations),
-        Err(more) => {
-            violations.extend(more);
-            Err(violations)
+            (source, id, event_type) => {
+                let parts = Parts {
+                    source: source.as_deref(),
+                    id: id.as_deref(),
+                    event_type: event_type.as_deref(),
+                    context: &self.context,
+                };
+                self.violations.extend(parts.violations());
+                Err(self.violations)
+            }
         }
     }
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use pillarbox_domain::cloud_event::{ParseError, Violation};
 use pillarbox_domain::store_error::StoreError;
+use pillarbox_domain::{ErrorChain, EventId};
 use serde::Serialize;
 
 use super::{Response, respond};
@@ -21,7 +22,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<String>,
+    event_id: Option<EventId>,
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
@@ -130,10 +131,10 @@ impl Problem {
     }
 
     /// 409: the key is taken by an event with other content, which has this id.
-    pub fn event_conflict(event_id: impl ToString) -> Self {
+    pub fn event_conflict(event_id: EventId) -> Self {
         let detail = "An event with this source and id is in the log, with other content. Nothing was written.";
         Self {
-            event_id: Some(event_id.to_string()),
+            event_id: Some(event_id),
             ..Self::conflict(detail)
         }
     }
@@ -225,7 +226,7 @@ impl From<ParseError> for Problem {
 /// A store's failure is logged here, once, and told without its inside.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "store.failed");
+        tracing::error!(error = %ErrorChain(&error), "store.failed");
         match error {
             StoreError::Throttled { .. } | StoreError::Failed { .. } => {
                 Self::unavailable(StoreError::RETRY_AFTER)
