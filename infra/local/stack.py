@@ -23,7 +23,9 @@ import shlex
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 
 import paths
@@ -37,7 +39,11 @@ FIRST_TENANT = "demo"
 TENANT_SCOPES = ("publish", "read", "operate")
 KEY_SECRET_BYTES = 32
 HEALTH_LIMIT_SECONDS = 30
+HEARTBEAT_SECONDS = 20
 BUILD = paths.LOCAL / "build"
+TARGET = paths.ROOT / os.environ.get("CARGO_TARGET_DIR", "target")
+PILLARBOX = TARGET / "debug" / "pillarbox"
+"""The operator's command; the tests build it with the same profile, so that it is compiled once."""
 
 
 class StackError(Exception):
@@ -65,6 +71,11 @@ class Stack:
         """Where the addresses and keys are written; the default stack's also where the README says."""
         own = self.folder / "stack.env"
         return [own, paths.LOCAL / "stack.env"] if self.name == DEFAULT_NAME else [own]
+
+    def variables(self) -> dict[str, str]:
+        """The addresses and keys, as a shell that reads the file has them."""
+        exports = (shlex.split(line) for line in self.environment_files[0].read_text().splitlines())
+        return dict(assignment.split("=", 1) for _export, assignment in exports)
 
     def engine(self) -> Engine | None:
         """The engine that runs for this stack; none when it was never started or has died."""
@@ -148,13 +159,14 @@ def status(stack: Stack) -> int:
 
 
 def build() -> None:
-    """Build the functions as for AWS, but for this machine, and the operator's command."""
-    report("building")
+    """Build the functions as for AWS, but for this machine and with its own compiler, and the operator's command."""
+    report("building the functions (minutes the first time, seconds when they are unchanged)")
     run(
         [paths.tool("sam"), "build", "--no-cached", "--build-dir", BUILD, *parameters(Architecture=machine())],
-        tool_environment(),
+        {**tool_environment(), "CARGO_LAMBDA_COMPILER": "cargo"},
     )
-    run(["cargo", "build", "--release", "--package", "pillarbox-cli"], tool_environment())
+    report("building the command pillarbox")
+    run(["cargo", "build", "--package", "pillarbox-cli"], tool_environment())
 
 
 def start_engine(stack: Stack) -> Engine:
@@ -206,12 +218,10 @@ def furnish(stack: Stack, engine: Engine, outputs: dict[str, str]) -> None:
 
 def tenant_key(url: str, key_of_admin: str) -> str:
     """Make the first tenant, if it is not there, and a key that may do all a tenant may."""
-    target = Path(os.environ.get("CARGO_TARGET_DIR", paths.ROOT / "target"))
-    pillarbox = paths.ROOT / target / "release" / "pillarbox"
     as_admin = {**os.environ, "PILLARBOX_URL": url, "PILLARBOX_API_KEY": key_of_admin}
     scopes = [word for scope in TENANT_SCOPES for word in ("--scope", scope)]
-    run([pillarbox, "tenants", "add", FIRST_TENANT], as_admin)
-    return run([pillarbox, "keys", "add", "--tenant", FIRST_TENANT, *scopes, "--print"], as_admin).strip()
+    run([PILLARBOX, "tenants", "add", FIRST_TENANT], as_admin)
+    return run([PILLARBOX, "keys", "add", "--tenant", FIRST_TENANT, *scopes, "--print"], as_admin).strip()
 
 
 def admin_key(stack: Stack) -> str:
@@ -251,12 +261,45 @@ def tool_environment() -> dict[str, str]:
 
 
 def run(command: list[str | Path], environment: dict[str, str]) -> str:
-    """Run a step's command and return what it prints; what it said is the error when it fails."""
+    """Run a step's command and return what it prints; what it said is the error when it fails.
+
+    A step that takes long says so from time to time.
+    """
     words = [str(word) for word in command]
-    done = subprocess.run(words, cwd=paths.ROOT, env=environment, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise StackError(f"{' '.join(words[:3])} failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    started = time.time()
+    with subprocess.Popen(
+        words, cwd=paths.ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while True:
+            try:
+                output, complaints = process.communicate(timeout=HEARTBEAT_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                report(heartbeat(started))
+    if process.returncode != 0:
+        raise StackError(f"{' '.join(words[:3])} failed:\n{output}{complaints}")
+    return output
+
+
+def heartbeat(started: float) -> str:
+    """What a step that is not done has done in this time."""
+    crates = crates_compiled_since(started)
+    progress = f", crates compiled: {crates}" if crates else ""
+    return f"... {time.time() - started:.0f} s{progress}"
+
+
+def crates_compiled_since(moment: float) -> int:
+    """How many crates Cargo has begun to compile: each has a file with what it depends on."""
+    notes = chain(TARGET.glob("*/deps/*.d"), TARGET.glob("*/*/deps/*.d"))
+    return sum(1 for note in notes if modified_at(note) >= moment)
+
+
+def modified_at(file: Path) -> float:
+    """When the file was written; long ago, if it was removed since it was listed, as a build does with its own."""
+    try:
+        return file.stat().st_mtime
+    except FileNotFoundError:
+        return 0
 
 
 def digest_of(folder: Path) -> str:

@@ -60,3 +60,24 @@ def test_a_digest_changes_with_a_files_content_and_name(tmp_path: Path) -> None:
     second = stack.digest_of(tmp_path)
     file.rename(tmp_path / "other")
     assert len({first, second, stack.digest_of(tmp_path)}) == 3
+
+
+def test_the_variables_are_those_that_a_shell_reads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(paths, "LOCAL", tmp_path)
+    named = stack.Stack("some")
+    named.folder.mkdir()
+    named.environment_files[0].write_text("export PILLARBOX_URL='http://127.0.0.1:1/$default'\nexport A=b=c\n")
+    assert named.variables() == {"PILLARBOX_URL": "http://127.0.0.1:1/$default", "A": "b=c"}
+
+
+def test_a_step_that_takes_long_says_so(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(stack, "HEARTBEAT_SECONDS", 0.05)
+    assert (
+        stack.run(["bash", "-c", "echo before; sleep 0.2; echo after"], {"PATH": "/usr/bin:/bin"}) == "before\nafter\n"
+    )
+    assert "stack: ... 0 s" in capsys.readouterr().err
+
+
+def test_a_step_that_fails_shows_what_it_said() -> None:
+    with pytest.raises(stack.StackError, match=r"(?s)bash -c .* failed:\nout\nwhy"):
+        stack.run(["bash", "-c", "echo out; echo why >&2; exit 3"], {"PATH": "/usr/bin:/bin"})
