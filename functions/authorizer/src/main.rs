@@ -3,12 +3,12 @@
 mod config;
 mod handler;
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use pillarbox_aws::{Clients, DynamoRegistry};
+use lambda_runtime::Error;
+use pillarbox_aws::DynamoRegistry;
 use pillarbox_domain::credential::CachedKeys;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
-use pillarbox_runtime::telemetry;
+use pillarbox_runtime::process::serve;
 
 use config::Config;
 use handler::Authorizer;
@@ -16,15 +16,11 @@ use handler::Authorizer;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    telemetry::init(config.log_level);
-    let clients = Clients::new(config.aws);
+    let clients = config.process.start();
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
     let authorizer = Authorizer {
         keys: CachedKeys::new(registry, SystemClock::default()),
         administrator: config.administrator,
     };
-    let handle = async |event: LambdaEvent<_>| {
-        Ok::<_, Error>(Box::pin(authorizer.handle(&event.payload)).await)
-    };
-    run(service_fn(handle)).await
+    serve(async |request| Ok(authorizer.handle(&request).await)).await
 }

@@ -1,15 +1,12 @@
 //! What the function is told by its environment.
 
-use pillarbox_aws::AwsEnvironment;
 use pillarbox_runtime::env::{BadConfiguration, Env};
-use pillarbox_runtime::telemetry::Level;
+use pillarbox_runtime::process::Process;
 
 /// All of it.
 pub(crate) struct Config {
-    /// Where AWS is.
-    pub(crate) aws: AwsEnvironment,
-    /// From which level on it logs.
-    pub(crate) log_level: Level,
+    /// What every function is told.
+    pub(crate) process: Process,
     /// Subscriptions.
     pub(crate) registry_table: String,
     /// Receipts.
@@ -21,15 +18,13 @@ pub(crate) struct Config {
 impl Config {
     /// Reads it, or tells everything that is wrong with it.
     pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
-        let aws = env.aws();
-        let log_level = env.required("LOG_LEVEL");
+        let process = Process::read(&mut env);
         let registry_table = env.required("REGISTRY_TABLE");
         let outbox_table = env.required("OUTBOX_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         env.finish(|| {
             Some(Self {
-                aws: aws?,
-                log_level: log_level?,
+                process: process?,
                 registry_table: registry_table?,
                 outbox_table: outbox_table?,
                 dead_letter_queue_url: dead_letter_queue_url?,

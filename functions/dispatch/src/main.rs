@@ -3,12 +3,12 @@
 mod config;
 mod handler;
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use pillarbox_aws::{Clients, DynamoReceipts, DynamoRegistry, SqsDeadLetters, SqsDeliveryQueues};
+use lambda_runtime::Error;
+use pillarbox_aws::{DynamoReceipts, DynamoRegistry, SqsDeadLetters, SqsDeliveryQueues};
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
-use pillarbox_runtime::telemetry;
+use pillarbox_runtime::process::serve;
 
 use config::Config;
 use handler::Dispatch;
@@ -16,8 +16,7 @@ use handler::Dispatch;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    telemetry::init(config.log_level);
-    let clients = Clients::new(config.aws);
+    let clients = config.process.start();
     let clock = SystemClock::default();
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
     let dispatch = Dispatch {
@@ -27,8 +26,5 @@ async fn main() -> Result<(), Error> {
         dead_letters: SqsDeadLetters::new(clients.sqs(), config.dead_letter_queue_url),
         clock,
     };
-    let handle = async |event: LambdaEvent<_>| {
-        Ok::<_, Error>(Box::pin(dispatch.handle(event.payload)).await?)
-    };
-    run(service_fn(handle)).await
+    serve(async |batch| Ok(dispatch.handle(batch).await?)).await
 }

@@ -1,15 +1,12 @@
 //! What the function is told by its environment.
 
-use pillarbox_aws::AwsEnvironment;
 use pillarbox_runtime::env::{BadConfiguration, Env};
-use pillarbox_runtime::telemetry::Level;
+use pillarbox_runtime::process::Process;
 
 /// All of it.
 pub(crate) struct Config {
-    /// Where AWS is.
-    pub(crate) aws: AwsEnvironment,
-    /// From which level on it logs.
-    pub(crate) log_level: Level,
+    /// What every function is told.
+    pub(crate) process: Process,
     /// The log.
     pub(crate) event_log_table: String,
 }
@@ -17,13 +14,11 @@ pub(crate) struct Config {
 impl Config {
     /// Reads it, or tells everything that is wrong with it.
     pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
-        let aws = env.aws();
-        let log_level = env.required("LOG_LEVEL");
+        let process = Process::read(&mut env);
         let event_log_table = env.required("EVENT_LOG_TABLE");
         env.finish(|| {
             Some(Self {
-                aws: aws?,
-                log_level: log_level?,
+                process: process?,
                 event_log_table: event_log_table?,
             })
         })

@@ -5,13 +5,13 @@ mod handler;
 
 use std::time::Duration;
 
-use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use lambda_runtime::Error;
 use pillarbox::subscriber::Subscriber;
-use pillarbox_aws::{Clients, DynamoInbox};
+use pillarbox_aws::DynamoInbox;
 use pillarbox_domain::limits::DEFAULT_RETENTION;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
-use pillarbox_runtime::telemetry;
+use pillarbox_runtime::process::serve;
 
 use config::Config;
 use handler::RecordLatency;
@@ -22,8 +22,7 @@ const HOLD: Duration = Duration::from_secs(30);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    telemetry::init(config.log_level);
-    let clients = Clients::new(config.aws);
+    let clients = config.process.start();
     let clock = SystemClock::default();
     let inbox = DynamoInbox::new(
         clients.dynamodb(),
@@ -36,8 +35,5 @@ async fn main() -> Result<(), Error> {
         inbox,
         hold: HOLD,
     };
-    let handle = async |event: LambdaEvent<_>| {
-        Ok::<_, Error>(Box::pin(subscriber.handle(event.payload)).await?)
-    };
-    run(service_fn(handle)).await
+    serve(async |batch| Ok(subscriber.handle(batch).await?)).await
 }

@@ -6,4 +6,5 @@ pub mod batch;
 pub mod clock;
 pub mod env;
 pub mod http;
+pub mod process;
 pub mod telemetry;
