@@ -200,12 +200,15 @@ fn a_member_given_twice_is_refused() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let event = json!({ "specversion": "1.0", "id": 7, "source": "/s", "Bad": 1, "time": "x" });
+    let event = json!({ "specversion": "0.3", "id": 7, "source": "a b", "Bad": 1, "time": "x" });
     let fields: Vec<String> = violations(&event)
         .into_iter()
         .map(|found| found.field)
         .collect();
-    assert_eq!(fields, ["Bad", "id", "type"]);
+    assert_eq!(
+        fields,
+        ["Bad", "id", "specversion", "type", "source", "time"]
+    );
 }
 
 #[test]
