@@ -1,0 +1,309 @@
+//! The adapters on Amazon's own DynamoDB engine, in tables that are made from template.yaml.
+//!
+//! The suites of the ports are `pillarbox_testkit::conformance`, which the fakes pass as well. What
+//! follows them is what only the real engine can tell: how items, indexes and stream records look to
+//! other programs. Nothing expires by itself here: the engine's time to live is off.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_lambda_events::dynamodb::EventRecord;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use pillarbox_aws::{
+    DynamoEventLog, DynamoInbox, DynamoReceipts, DynamoRegistry, decode_stream_image,
+    encode_event_item, keys,
+};
+use pillarbox_domain::publish::{Appended, EventLog};
+use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
+use pillarbox_domain::{Clock, LoggedEvent};
+use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, tenant};
+use pillarbox_testkit::{ManualClock, conformance};
+use pillarbox_tests::engine::{Engine, Table};
+use pillarbox_tests::eventually;
+use serde_json::{Value, json};
+use time::macros::utc_datetime;
+
+type Item = HashMap<String, AttributeValue>;
+
+#[tokio::test]
+async fn the_log_conforms() {
+    let engine = Engine::of_process();
+    let clock = ManualClock::default();
+    let table = engine.table("EventLogTable").await.name;
+    let log = DynamoEventLog::new(engine.client, table, clock.clone());
+    conformance::event_log(&log, &clock).await;
+}
+
+#[tokio::test]
+async fn the_registry_conforms() {
+    let engine = Engine::of_process();
+    let table = engine.table("RegistryTable").await.name;
+    conformance::registry(&DynamoRegistry::new(engine.client, table)).await;
+}
+
+/// One of these subscriptions is 12 KB, and a page of a query is 1 MB
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>).
+#[tokio::test]
+async fn subscriptions_of_more_than_a_page_are_all_read() {
+    const MORE_THAN_TWO_PAGES: usize = 200;
+    let engine = Engine::of_process();
+    let table = engine.table("RegistryTable").await.name;
+    let registry = DynamoRegistry::new(engine.client.clone(), table.clone());
+    conformance::many_subscriptions(&registry, MORE_THAN_TWO_PAGES).await;
+
+    let query = engine.client.query().table_name(table);
+    let page = query
+        .key_condition_expression("pk = :tenant")
+        .expression_attribute_values(":tenant", text(keys::tenant(&tenant("many"))))
+        .send()
+        .await
+        .unwrap();
+    assert!(
+        page.last_evaluated_key().is_some(),
+        "one page holds all of them"
+    );
+}
+
+#[tokio::test]
+async fn the_inbox_conforms() {
+    let engine = Engine::of_process();
+    let clock = ManualClock::default();
+    let table = engine.table("SubscriberExampleInboxTable").await.name;
+    let inbox = DynamoInbox::new(engine.client, table, clock.clone(), RETENTION);
+    conformance::inbox(&inbox, &clock).await;
+}
+
+/// The log with an event that carries a correlation id and one that does not.
+struct Log {
+    engine: Engine,
+    table: Table,
+    correlated: LoggedEvent,
+    alone: LoggedEvent,
+}
+
+impl Log {
+    async fn with_two_events() -> Self {
+        let engine = Engine::of_process();
+        let clock = ManualClock::default();
+        let table = engine.table("EventLogTable").await;
+        let demo = tenant("demo");
+        let members = json!({
+            "id": "1", "correlationid": "c-1", "subject": "order 1", "data": { "total": 12.50 },
+        });
+        let correlated = logged(&clock, &demo, event_with(members));
+        let alone = logged(&clock, &demo, event("2", json!("x".repeat(1_000))));
+        let log = DynamoEventLog::new(engine.client.clone(), table.name.clone(), clock);
+        for event in [&correlated, &alone] {
+            assert_eq!(log.append(event).await.unwrap(), Appended::New);
+        }
+        Self {
+            engine,
+            table,
+            correlated,
+            alone,
+        }
+    }
+
+    /// What an index has under a key, in order. Indexes follow their table, so what has to be there is
+    /// waited for.
+    async fn found(&self, index: &str, name: &str, key: &str, count: usize) -> Vec<Item> {
+        eventually("the index has followed its table", async || {
+            let query = self
+                .engine
+                .client
+                .query()
+                .table_name(&self.table.name)
+                .index_name(index);
+            let page = query
+                .key_condition_expression("#key = :key")
+                .expression_attribute_names("#key", name)
+                .expression_attribute_values(":key", text(key))
+                .send()
+                .await
+                .unwrap();
+            page.items.filter(|items| items.len() >= count)
+        })
+        .await
+    }
+}
+
+fn text(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn names(item: &Item) -> BTreeSet<&str> {
+    item.keys().map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn an_hour_of_the_log_is_read_in_order_with_types_and_correlation_ids_only() {
+    let log = Log::with_two_events().await;
+    let hour = keys::log_hour(&log.correlated.tenant, log.correlated.event_id, 0);
+    let items = log.found("ByTime", keys::LOG_PK, &hour, 2).await;
+    let ids: Vec<&AttributeValue> = items.iter().map(|item| &item["event_id"]).collect();
+    let expected = [&log.correlated, &log.alone].map(|event| text(event.event_id.to_string()));
+    assert_eq!(ids, expected.iter().collect::<Vec<_>>());
+    let keys = ["event_id", "log_pk", "pk"];
+    assert_eq!(
+        names(&items[0]),
+        keys.into_iter().chain(["correlationid", "type"]).collect()
+    );
+    assert_eq!(names(&items[1]), keys.into_iter().chain(["type"]).collect());
+    assert_eq!(items[0]["type"], text("order.created"));
+    assert_eq!(items[0]["correlationid"], text("c-1"));
+}
+
+#[tokio::test]
+async fn only_events_with_a_correlation_id_are_found_by_one() {
+    let log = Log::with_two_events().await;
+    let key = keys::correlation(&log.correlated.tenant, "c-1");
+    let items = log.found("ByCorrelation", keys::CORR_PK, &key, 1).await;
+    assert_eq!(items.len(), 1);
+    assert_eq!(
+        items[0]["event_id"],
+        text(log.correlated.event_id.to_string())
+    );
+    assert_eq!(
+        names(&items[0]),
+        ["corr_pk", "event_id", "pk", "type"].into()
+    );
+
+    let scan = log.engine.client.scan().table_name(&log.table.name);
+    let all = scan.index_name("ByCorrelation").send().await.unwrap();
+    assert_eq!(all.count(), 1, "the index is not sparse");
+}
+
+#[tokio::test]
+async fn an_event_s_attributes_are_named_like_its_members() {
+    let log = Log::with_two_events().await;
+    let item = encode_event_item(&log.correlated);
+    let is_own = |name: &&str| name.contains('_') || *name == "pk";
+    let (own, members): (BTreeSet<_>, BTreeSet<_>) = names(&item).into_iter().partition(is_own);
+    let expected = [
+        "corr_pk",
+        "data_json",
+        "event_id",
+        "expires_at",
+        "log_pk",
+        "pk",
+    ];
+    assert!(own.is_superset(&expected.into()), "{own:?}");
+    assert_eq!(members, ["correlationid", "subject", "type"].into());
+    assert_eq!(item["pk"], text("T#demo#K#/shop#1"));
+    assert_eq!(item["data_json"], text(r#"{"total":12.5}"#));
+
+    let get = log.engine.client.get_item().table_name(&log.table.name);
+    let stored = get.key(keys::PK, item["pk"].clone()).send().await.unwrap();
+    assert_eq!(stored.item, Some(item));
+    assert!(encode_event_item(&log.alone).contains_key("data_json_zstd"));
+}
+
+#[tokio::test]
+async fn what_is_appended_comes_out_of_the_stream_as_the_same_event() {
+    let log = Log::with_two_events().await;
+    let stream_arn = log.table.stream_arn.as_deref().unwrap();
+    let records = eventually("both events are on the stream", async || {
+        let records = log.engine.records(stream_arn).await;
+        (records.len() >= 2).then_some(records)
+    })
+    .await;
+    let events: Vec<LoggedEvent> = records.into_iter().map(inserted).collect();
+    assert_eq!(events.len(), 2);
+    assert!(events.contains(&log.correlated) && events.contains(&log.alone));
+}
+
+/// The event of a record, read as `dispatch` reads it.
+fn inserted(record: Value) -> LoggedEvent {
+    let record: EventRecord = serde_json::from_value(record).unwrap();
+    assert_eq!(record.event_name, "INSERT");
+    decode_stream_image(record.change.new_image).unwrap()
+}
+
+/// A write unit is 1 KB, in the table and in each index that the item is in
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html>). This
+/// is what an event costs.
+#[tokio::test]
+async fn an_event_of_one_kilobyte_costs_one_write_unit_and_one_for_each_index() {
+    let engine = Engine::of_process();
+    let clock = ManualClock::default();
+    let table = engine.table("EventLogTable").await.name;
+    let incompressible: String = (0..10).map(|_| clock.next_id().to_string()).collect();
+    for (correlation_id, expected) in [(None, [1.0, 0.0, 2.0]), (Some("c-1"), [1.0, 1.0, 3.0])] {
+        let members = json!({
+            "id": correlation_id.unwrap_or("1"), "correlationid": correlation_id, "data": incompressible,
+        });
+        let event = logged(&clock, &tenant("demo"), event_with(members));
+        let put = engine.client.put_item().table_name(&table);
+        let written = put
+            .set_item(Some(encode_event_item(&event)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Indexes)
+            .send()
+            .await
+            .unwrap();
+        let consumed = written.consumed_capacity.unwrap();
+        let indexes = consumed.global_secondary_indexes.unwrap_or_default();
+        let units = |index: &str| {
+            indexes
+                .get(index)
+                .and_then(|units| units.capacity_units)
+                .unwrap_or_default()
+        };
+        let all = [
+            units("ByTime"),
+            units("ByCorrelation"),
+            consumed.capacity_units.unwrap(),
+        ];
+        assert_eq!(all, expected, "{indexes:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_can_be_read_by_any_program() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let clock = ManualClock::at(utc_datetime!(2026-11-23 12:34:56.789));
+    let event_ids = vec![clock.next_id(), clock.next_id(), clock.next_id()];
+    let batch = clock.next_id();
+    let receipt = Receipt {
+        bucket: Bucket::of(event_ids[0]),
+        batch: BatchId { id: batch, part: 1 },
+        handed_over_at: utc_datetime!(2026-11-23 12:34:57.001),
+        expires_at: utc_datetime!(2026-12-01 00:00),
+        groups: vec![Group {
+            tenant: tenant("demo"),
+            event_type: "order.created".to_owned(),
+            subscriptions: vec!["audit".parse().unwrap(), "mail".parse().unwrap()],
+            event_ids: event_ids.clone(),
+        }],
+    };
+    let receipts = DynamoReceipts::new(engine.client.clone(), table.clone());
+    receipts.put(&receipt).await.unwrap();
+
+    let get = engine.client.get_item().table_name(table);
+    let stored = get
+        .key(keys::PK, text("R#20261123123450"))
+        .key(keys::SK, text(format!("{batch}#1")))
+        .send()
+        .await
+        .unwrap();
+    let item = stored.item.unwrap();
+    assert_eq!(item["handed_over_ms"].as_n().unwrap(), "1795437297001");
+    assert_eq!(item["expires_at"].as_n().unwrap(), "1796083200");
+    let [group] = &item["groups"].as_l().unwrap()[..] else {
+        panic!("{item:?}");
+    };
+    let group = group.as_m().unwrap();
+    assert_eq!(group["tenant"], text("demo"));
+    assert_eq!(group["type"], text("order.created"));
+    assert_eq!(
+        group["subscriptions"].as_l().unwrap(),
+        &[text("audit"), text("mail")]
+    );
+    let packed: Vec<u8> = event_ids.iter().flat_map(|id| *id.as_bytes()).collect();
+    assert_eq!(packed.len(), 3 * 16);
+    assert_eq!(group["event_ids"].as_b().unwrap().as_ref(), packed);
+}
