@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pillarbox_aws::AwsEnvironment;
+
 /// Reads variables and collects what is wrong with them.
 ///
 /// ```
@@ -59,8 +61,22 @@ impl Env {
         }
     }
 
+    /// Where AWS is and who is asking: the variables that Lambda itself sets.
+    pub fn aws(&mut self) -> Option<AwsEnvironment> {
+        let region = self.required("AWS_REGION");
+        let access_key_id = self.required("AWS_ACCESS_KEY_ID");
+        let secret_access_key = self.required("AWS_SECRET_ACCESS_KEY");
+        Some(AwsEnvironment {
+            region: region?,
+            access_key_id: access_key_id?,
+            secret_access_key: secret_access_key?,
+            session_token: self.optional("AWS_SESSION_TOKEN"),
+            endpoint_url: self.optional("AWS_ENDPOINT_URL"),
+        })
+    }
+
     /// The value of a variable that may be missing or empty.
-    pub(crate) fn optional(&self, name: &str) -> Option<String> {
+    fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|text| !text.is_empty())
     }
 

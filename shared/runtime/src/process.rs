@@ -17,19 +17,10 @@ pub struct Process {
 impl Process {
     /// Reads the variables that Lambda itself sets, and `LOG_LEVEL`.
     pub fn read(env: &mut Env) -> Option<Self> {
-        let region = env.required("AWS_REGION");
-        let access_key_id = env.required("AWS_ACCESS_KEY_ID");
-        let secret_access_key = env.required("AWS_SECRET_ACCESS_KEY");
+        let aws = env.aws();
         let log_level = env.required("LOG_LEVEL");
-        let aws = AwsEnvironment {
-            region: region?,
-            access_key_id: access_key_id?,
-            secret_access_key: secret_access_key?,
-            session_token: env.optional("AWS_SESSION_TOKEN"),
-            endpoint_url: env.optional("AWS_ENDPOINT_URL"),
-        };
         Some(Self {
-            aws,
+            aws: aws?,
             log_level: log_level?,
         })
     }
@@ -47,8 +38,8 @@ where
     In: DeserializeOwned,
     Out: Serialize,
 {
-    // A handler's future holds those of the SDK's calls, nested deeper than the compiler follows them
-    // through this one's layout. On the heap it is one pointer.
+    // On the heap, because a handler's future holds those of the SDK's calls, and those nest deeper than the
+    // compiler's default depth for working out one layout.
     let handle = &handle;
     let answer = |event: LambdaEvent<In>| Box::pin(handle(event.payload));
     run(service_fn(answer)).await

@@ -17,6 +17,7 @@ mod tables;
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
+use std::path::Path;
 
 use pillarbox_tests::template::{Template, elements, in_workspace, members};
 use serde_json::{Value, json};
@@ -64,9 +65,19 @@ fn folders() -> Vec<Folder> {
         .filter(|entry| entry.path().join("Cargo.toml").exists())
         .map(|entry| Folder {
             name: entry.file_name().into_string().unwrap(),
-            config: read_to_string(entry.path().join("src/config.rs")).unwrap(),
+            config: read_config(&entry.path().join("src/config.rs")),
         })
         .collect()
+}
+
+/// A function's configuration, with that of every process where it has that, too.
+fn read_config(file: &Path) -> String {
+    let own = read_to_string(file).unwrap();
+    if !own.contains("Process::read(&mut env)") {
+        return own;
+    }
+    let process = in_workspace("shared/runtime/src/process.rs");
+    own + &read_to_string(process).unwrap()
 }
 
 /// What a function reads: each `env.required("NAME")`, however it is laid out.
