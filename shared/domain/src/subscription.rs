@@ -142,6 +142,9 @@ pub enum InvalidSubscription {
     /// Nothing, or too much, is asked for.
     #[error("must name 1 to {MAX_TYPE_PATTERNS} patterns, and names {0}")]
     Types(usize),
+    /// Messages for a FIFO queue would need a deduplication id, which is not sent yet.
+    #[error("must be a standard queue: FIFO queues are not supported yet")]
+    Fifo,
 }
 
 impl InvalidSubscription {
@@ -150,6 +153,7 @@ impl InvalidSubscription {
         match self {
             Self::ForeignName => "id",
             Self::Types(_) => "types",
+            Self::Fifo => "queue_url",
         }
     }
 }
@@ -162,6 +166,9 @@ impl Subscription {
         }
         if !(1..=MAX_TYPE_PATTERNS).contains(&self.types.len()) {
             return Err(InvalidSubscription::Types(self.types.len()));
+        }
+        if self.queue_url.queue_name().ends_with(".fifo") {
+            return Err(InvalidSubscription::Fifo);
         }
         Ok(())
     }

@@ -169,6 +169,11 @@ async fn a_subscription_that_breaks_rules_is_refused_by_field() {
         ("queue_url", json!("nonsense"), "queue_url"),
         (
             "queue_url",
+            json!("https://sqs.test/1/pillarbox-sub-a.fifo"),
+            "queue_url",
+        ),
+        (
+            "queue_url",
             json!("https://sqs.test/1/pillarbox-dead-letters"),
             "queue_url",
         ),

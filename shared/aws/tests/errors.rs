@@ -1,0 +1,166 @@
+//! What the adapters make of answers that no engine here can be made to give: recorded answers of AWS,
+//! through the real SDK.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+
+use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
+use aws_smithy_types::body::SdkBody;
+use pillarbox_aws::{DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeliveryQueues};
+use pillarbox_domain::delivery::Message;
+use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
+use pillarbox_domain::publish::{AppendError, EventLog};
+use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
+use pillarbox_domain::{Clock, ErrorChain, StoreError};
+use pillarbox_testkit::ManualClock;
+use pillarbox_testkit::builders::{event, logged, tenant};
+use serde_json::{Value, json};
+
+/// AWS, answering one call with this.
+fn aws(status: u16, answer: &Value) -> StaticReplayClient {
+    let asked = http::Request::new(SdkBody::empty());
+    let answered = http::Response::builder()
+        .status(status)
+        .header("content-type", "application/x-amz-json-1.0")
+        .body(SdkBody::from(answer.to_string()));
+    StaticReplayClient::new(vec![ReplayEvent::new(asked, answered.unwrap())])
+}
+
+fn refusal(code: &str) -> StaticReplayClient {
+    let kind = format!("com.amazonaws#{code}");
+    aws(400, &json!({ "__type": kind, "message": "as recorded" }))
+}
+
+fn dynamodb(answers: StaticReplayClient) -> aws_sdk_dynamodb::Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("a", "b", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(answers);
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}
+
+fn queues(answers: StaticReplayClient) -> SqsDeliveryQueues {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("eu-west-1"))
+        .credentials_provider(Credentials::new("a", "b", None, None, "test"))
+        .retry_config(RetryConfig::disabled())
+        .http_client(answers);
+    SqsDeliveryQueues::new(aws_sdk_sqs::Client::from_conf(config.build()))
+}
+
+async fn append(answers: StaticReplayClient) -> AppendError {
+    let clock = ManualClock::default();
+    let log = DynamoEventLog::new(dynamodb(answers), "events".to_owned(), clock.clone());
+    let event = logged(&clock, &tenant("demo"), event("1", json!(1)));
+    log.append(&event).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_log_that_throttles_asks_for_patience() {
+    for code in [
+        "ProvisionedThroughputExceededException",
+        "ThrottlingException",
+        "RequestLimitExceeded",
+    ] {
+        let error = append(refusal(code)).await;
+        let AppendError::Store(StoreError::Throttled { operation }) = error else {
+            panic!("{code}: {error:?}");
+        };
+        assert_eq!(operation, "PutItem");
+    }
+}
+
+#[tokio::test]
+async fn any_other_refusal_is_a_failure_whose_chain_names_it() {
+    for code in ["AccessDeniedException", "UnrecognizedClientException"] {
+        let error = append(refusal(code)).await;
+        let chain = ErrorChain(&error).to_string();
+        assert!(chain.contains(code), "{chain}");
+    }
+}
+
+#[tokio::test]
+async fn a_taken_key_without_its_item_is_no_duplicate() {
+    let error = append(refusal("ConditionalCheckFailedException")).await;
+    let malformed = matches!(error, AppendError::Store(StoreError::Malformed { .. }));
+    assert!(malformed, "{error:?}");
+}
+
+#[tokio::test]
+async fn receipts_and_subscriptions_tell_throttling_too() {
+    let clock = ManualClock::default();
+    let handed_over = HandedOver {
+        tenant: tenant("demo"),
+        event_type: "t".to_owned(),
+        event_id: clock.next_id(),
+        subscriptions: vec![],
+    };
+    let batch = clock.next_id();
+    let receipt = &receipts(&[handed_over], batch, clock.now(), Duration::ZERO)[0];
+    let throttling = || dynamodb(refusal("ThrottlingException"));
+    let store = DynamoReceipts::new(throttling(), "outbox".to_owned());
+    let error = store.put(receipt).await.unwrap_err();
+    assert!(matches!(error, StoreError::Throttled { .. }), "{error:?}");
+
+    let registry = DynamoRegistry::new(throttling(), "registry".to_owned());
+    let error = registry.of(&tenant("demo")).await.unwrap_err();
+    assert!(matches!(error, StoreError::Throttled { .. }), "{error:?}");
+}
+
+async fn send(answers: StaticReplayClient, count: usize) -> Vec<Result<(), SendError>> {
+    let message = Message {
+        body: "{}".to_owned(),
+        attributes: vec![],
+        group: "demo".to_owned(),
+    };
+    let queue = "https://sqs.eu-west-1.amazonaws.com/1/q".parse().unwrap();
+    queues(answers).send(&queue, &vec![message; count]).await
+}
+
+#[tokio::test]
+async fn a_200_with_failed_entries_is_read_entry_by_entry() {
+    let body_md5 = "99914b932bd37a50b983c5e7c90ae93b"; // of `{}`
+    let answer = json!({
+        "Successful": [{ "Id": "2", "MessageId": "m", "MD5OfMessageBody": body_md5 }],
+        "Failed": [
+            { "Id": "0", "Code": "InternalError", "SenderFault": false },
+            { "Id": "1", "Code": "InvalidMessageContents", "SenderFault": true, "Message": "U+FFFF" },
+        ],
+    });
+    let answers = send(aws(200, &answer), 4).await;
+    let [internal, invalid, taken, forgotten] = &answers[..] else {
+        panic!("{answers:?}");
+    };
+    let internal = internal.as_ref().unwrap_err();
+    assert_eq!(
+        (&*internal.code, internal.retryable),
+        ("InternalError", true)
+    );
+    let invalid = invalid.as_ref().unwrap_err();
+    assert_eq!((&*invalid.detail, invalid.retryable), ("U+FFFF", false));
+    assert_eq!(*taken, Ok(()));
+    assert_eq!(*forgotten, Err(SendError::unanswered()));
+}
+
+#[tokio::test]
+async fn a_call_that_fails_fails_for_every_message_of_it() {
+    let cases = [
+        ("QueueDoesNotExist", false),
+        ("AccessDeniedException", false),
+        ("ThrottlingException", true),
+    ];
+    for (code, retryable) in cases {
+        let answers = send(refusal(code), 3).await;
+        assert_eq!(answers.len(), 3);
+        for answer in answers {
+            let error = answer.unwrap_err();
+            assert_eq!((&*error.code, error.retryable), (code, retryable));
+        }
+    }
+}
