@@ -230,6 +230,103 @@ fn null_is_not_set_but_null_data_is_data() {
     assert!(parse(&minimal()).unwrap().data().is_none());
 }
 
+fn binary(headers: &[(&str, &str)], body: &[u8]) -> Result<CloudEvent, ParseError> {
+    let required = [
+        ("ce-specversion", "1.0"),
+        ("ce-id", "1"),
+        ("ce-source", "/shop"),
+        ("ce-type", "order.created"),
+    ];
+    let headers = required.iter().chain(headers);
+    CloudEvent::from_binary(headers.map(|(name, value)| (*name, value.as_bytes())), body)
+}
+
+#[test]
+fn the_binary_form_carries_json_as_it_came_and_anything_else_as_bytes() {
+    let cases = [
+        (
+            "application/json",
+            r#"{"b":1.50,"a":1e2}"#,
+            r#""data":{"b":1.50,"a":1e2}"#,
+        ),
+        (
+            "application/vnd.shop+json; charset=utf-8",
+            "[1]",
+            r#""data":[1]"#,
+        ),
+        ("text/plain", "hello", r#""data_base64":"aGVsbG8=""#),
+        ("application/xml", "<a/>", r#""data_base64":"PGEvPg==""#),
+    ];
+    for (content_type, body, data) in cases {
+        let event = binary(&[("content-type", content_type)], body.as_bytes()).unwrap();
+        assert_eq!(event.text("datacontenttype"), Some(content_type));
+        let written = event.to_structured();
+        assert!(written.contains(data), "{written}");
+        assert_eq!(CloudEvent::from_structured(written.as_bytes()), Ok(event));
+    }
+    assert!(binary(&[], b"").unwrap().data().is_none());
+}
+
+#[test]
+fn headers_are_percent_decoded_and_others_are_none_of_the_events() {
+    let headers = [
+        ("ce-subject", "Euro%20%E2%82%AC"),
+        ("ce-seq", "7"),
+        ("host", "x"),
+    ];
+    let event = binary(&headers, b"").unwrap();
+    assert_eq!(event.text("subject"), Some("Euro €"));
+    assert_eq!(event.text("seq"), Some("7"));
+    assert_eq!(event.context().len(), 2);
+}
+
+#[test]
+fn the_binary_form_is_refused_by_name_as_the_structured_one_is() {
+    let cases = [
+        (
+            ("ce-time", "yesterday"),
+            "time",
+            Fault::NotA("timestamp (RFC 3339)"),
+        ),
+        (
+            ("ce-subject", "%FF"),
+            "subject",
+            Fault::NotA("percent-encoded UTF-8 text"),
+        ),
+        (("ce-data", "x"), "data", Fault::BadName),
+        (
+            ("ce-datacontenttype", "x"),
+            "datacontenttype",
+            Fault::BadName,
+        ),
+        (("ce-pbjob", "x"), "pbjob", Fault::Reserved),
+        (("ce-", "x"), "", Fault::BadName),
+    ];
+    for (header, field, fault) in cases {
+        let expected = ParseError::Invalid(vec![Violation::new(field, fault)]);
+        assert_eq!(binary(&[header], b""), Err(expected), "{header:?}");
+    }
+    let missing = CloudEvent::from_binary([], b"").unwrap_err();
+    let ParseError::Invalid(violations) = missing else {
+        panic!("{missing:?}")
+    };
+    assert_eq!(violations.len(), 4);
+}
+
+#[test]
+fn binary_data_that_would_outgrow_a_message_as_base64_is_too_large() {
+    let fits = MAX_EVENT_BYTES / 4 * 3 - 300;
+    assert!(binary(&[], &vec![0; fits]).is_ok());
+    assert!(matches!(
+        binary(&[], &vec![0; fits + 300]),
+        Err(ParseError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        binary(&[], &vec![0; MAX_EVENT_BYTES + 1]),
+        Err(ParseError::TooLarge { .. })
+    ));
+}
+
 fn attribute_value() -> impl Strategy<Value = Value> {
     let text = proptest::string::string_regex("[^\\p{C}]{0,20}").unwrap();
     prop_oneof![

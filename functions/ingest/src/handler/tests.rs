@@ -95,11 +95,60 @@ async fn a_problem_names_every_field_at_fault() {
     );
 }
 
+/// An event in binary form: attributes in headers, data in the body.
+fn binary_request(headers: &Value, body: &str) -> Value {
+    let mut request = request(body);
+    request["headers"] = headers.clone();
+    request
+}
+
+fn binary_headers() -> Value {
+    json!({
+        "ce-specversion": "1.0", "ce-id": "1", "ce-source": "/shop", "ce-type": "order.created",
+        "content-type": "application/json", "user-agent": "test",
+    })
+}
+
+#[tokio::test]
+async fn an_event_in_binary_form_is_the_same_event() {
+    let ingest = ingest();
+    let (status, first) = answer(&ingest, &binary_request(&binary_headers(), "1")).await;
+    assert_eq!(status, 201);
+    let structured = EVENT.replace(
+        "\"data\"",
+        "\"datacontenttype\":\"application/json\",\"data\"",
+    );
+    let (status, again) = answer(&ingest, &request(&structured)).await;
+    assert_eq!((status, &again["event_id"]), (200, &first["event_id"]));
+}
+
+#[tokio::test]
+async fn a_problem_of_the_binary_form_names_attributes_without_their_prefix() {
+    let mut headers = binary_headers();
+    headers["ce-source"] = "not a uri".into();
+    headers["ce-pbeventid"] = "x".into();
+    headers["ce-subject"] = "%FF".into();
+    let (status, problem) = answer(&ingest(), &binary_request(&headers, "{")).await;
+    assert_eq!(status, 400);
+    let errors = problem["errors"].as_array().unwrap();
+    let mut fields: Vec<&str> = errors
+        .iter()
+        .map(|error| error["field"].as_str().unwrap())
+        .collect();
+    fields.sort_unstable();
+    assert_eq!(fields, ["data", "pbeventid", "source", "subject"]);
+}
+
 #[tokio::test]
 async fn limits_and_media_types_have_their_own_answers() {
     let large = EVENT.replace(":1}", &format!(":\"{}\"}}", "x".repeat(1_000_000)));
     assert_eq!(answer(&ingest(), &request(&large)).await.0, 413);
-    for content_type in ["application/json", "text/plain", ""] {
+    for content_type in [
+        "application/json",
+        "text/plain",
+        "",
+        "application/cloudevents+avro",
+    ] {
         let mut request = request(EVENT);
         request["headers"]["content-type"] = content_type.into();
         assert_eq!(answer(&ingest(), &request).await.0, 415, "{content_type}");

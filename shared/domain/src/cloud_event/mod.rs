@@ -5,10 +5,13 @@
 //! (`docs/adr/0002-own-envelope.md`).
 
 mod attribute;
+mod binary;
+mod draft;
 mod structured;
 mod violation;
 
 pub use attribute::{AttributeName, AttributeValue};
+pub use binary::BINARY_MARK;
 pub(crate) use structured::BusAttributes;
 pub use structured::{ParseError, STRUCTURED_CONTENT_TYPE};
 pub use violation::{Fault, Violation};

@@ -10,9 +10,8 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::{
-    AttributeName, AttributeValue, CloudEvent, Context, Data, Fault, Parts, SPEC_VERSION, Violation,
-};
+use super::draft::Draft;
+use super::{AttributeName, AttributeValue, CloudEvent, Data, Fault, SPEC_VERSION, Violation};
 use crate::limits::MAX_EVENT_BYTES;
 
 /// The media type of one event in structured form.
@@ -106,7 +105,7 @@ impl Serialize for AttributeValue {
 }
 
 /// Bytes of the body once the two characters that SQS refuses are written as JSON escapes.
-fn escaped_len(body: &[u8]) -> usize {
+pub(super) fn escaped_len(body: &[u8]) -> usize {
     const ESCAPE_GROWTH: usize = "\\uffff".len() - "\u{ffff}".len();
     let refused = |window: &&[u8]| matches!(window, [0xEF, 0xBF, 0xBE | 0xBF]);
     body.len() + ESCAPE_GROWTH * body.windows(3).filter(refused).count()
@@ -180,18 +179,6 @@ impl<'de> Deserialize<'de> for Members<'de> {
     }
 }
 
-/// An event on its way in: what was found so far, good and bad.
-#[derive(Default)]
-struct Draft {
-    source: Option<String>,
-    id: Option<String>,
-    event_type: Option<String>,
-    specversion: Option<String>,
-    context: Context,
-    data: Option<Data>,
-    violations: Vec<Violation>,
-}
-
 impl Draft {
     fn read(Members(members): Members<'_>) -> Self {
         let mut draft = Self::default();
@@ -202,9 +189,7 @@ impl Draft {
             } else {
                 Err(Fault::Twice)
             };
-            if let Err(fault) = read {
-                draft.violations.push(Violation::new(name, fault));
-            }
+            draft.note(&name, read);
         }
         draft
     }
@@ -229,51 +214,6 @@ impl Draft {
             }
         }
         Ok(())
-    }
-
-    fn set_data(&mut self, data: Data) -> Result<(), Fault> {
-        match self.data.replace(data) {
-            None => Ok(()),
-            Some(_) => Err(Fault::DataTwice),
-        }
-    }
-
-    /// Missing fields are told beside what else is wrong, each field once.
-    fn finish(mut self) -> Result<CloudEvent, Vec<Violation>> {
-        if self
-            .specversion
-            .as_deref()
-            .is_some_and(|version| version != SPEC_VERSION)
-        {
-            self.violations
-                .push(Violation::new("specversion", Fault::WrongVersion));
-        }
-        let required = [
-            ("specversion", self.specversion.is_none()),
-            ("id", self.id.is_none()),
-            ("source", self.source.is_none()),
-            ("type", self.event_type.is_none()),
-        ];
-        for (field, missing) in required {
-            if missing && !self.violations.iter().any(|found| found.field == field) {
-                self.violations.push(Violation::new(field, Fault::Missing));
-            }
-        }
-        match (self.source, self.id, self.event_type) {
-            (Some(source), Some(id), Some(event_type)) if self.violations.is_empty() => {
-                CloudEvent::new(source, id, event_type, self.context, self.data)
-            }
-            (source, id, event_type) => {
-                let parts = Parts {
-                    source: source.as_deref(),
-                    id: id.as_deref(),
-                    event_type: event_type.as_deref(),
-                    context: &self.context,
-                };
-                self.violations.extend(parts.violations());
-                Err(self.violations)
-            }
-        }
     }
 }
 

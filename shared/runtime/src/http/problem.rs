@@ -151,13 +151,17 @@ impl Problem {
     }
 
     /// 415: a media type that this path does not take.
-    pub fn unsupported_media_type(expected: &str) -> Self {
-        let detail = format!("Send 'Content-Type: {expected}'.");
+    pub fn unsupported_media_type(detail: impl Into<String>) -> Self {
         let (kind, title) = (
             "urn:pillarbox:unsupported-media-type",
             "The media type is not supported",
         );
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, kind, title, detail)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            kind,
+            title,
+            detail.into(),
+        )
     }
 
     /// 503: come back later; nothing is wrong with the request.
