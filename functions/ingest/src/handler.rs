@@ -2,20 +2,21 @@
 
 use std::time::Instant;
 
-use aws_lambda_events::http::StatusCode;
-use pillarbox_domain::cloud_event::{BINARY_MARK, STRUCTURED_CONTENT_TYPE};
+use pillarbox_domain::cloud_event::{BATCH_CONTENT_TYPE, BINARY_MARK, STRUCTURED_CONTENT_TYPE};
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::limits::DEFAULT_RETENTION;
-use pillarbox_domain::publish::{AppendError, EventLog, PublishError, Published, publish};
-use pillarbox_domain::{Clock, CloudEvent, EventId};
-use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, json, media_type};
-use serde::Serialize;
+use pillarbox_domain::publish::{EventLog, Published, publish, publish_all};
+use pillarbox_domain::{Clock, CloudEvent, TenantId};
+use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_type};
+
+use crate::answers::{answer, answer_batch, not_a_batch, refusal};
 
 /// What the media types of CloudEvents begin with, known to us or not.
 const CLOUD_EVENTS: &str = "application/cloudevents";
 
 /// What is said to a caller whose request is in neither form.
-const FORMS: &str = "Send the event as application/cloudevents+json; or its data, of any type, with its \
+const FORMS: &str = "Send the event as application/cloudevents+json; a batch as \
+                     application/cloudevents-batch+json; or the data, of any type, with its \
                      attributes in the headers ce-specversion, ce-id, ce-source, ce-type.";
 
 /// Takes events in.
@@ -26,11 +27,10 @@ pub(crate) struct Ingest<L, C> {
     pub(crate) clock: C,
 }
 
-/// The answer to a publish that ended well.
-#[derive(Serialize)]
-struct Acceptance {
-    event_id: EventId,
-    duplicate: bool,
+/// What a request brought: one event, or a batch with an outcome each.
+enum Outcome {
+    One(Published),
+    Batch(Vec<Result<Published, Problem>>),
 }
 
 impl<L: EventLog, C: Clock> Ingest<L, C> {
@@ -42,20 +42,63 @@ impl<L: EventLog, C: Clock> Ingest<L, C> {
             .as_ref()
             .ok()
             .map(|caller| caller.tenant().to_string());
-        let answer = match caller {
+        let outcome = match caller {
             Ok(caller) => self.publish(&caller, request).await,
             Err(problem) => Err(problem),
         };
-        log(tenant.as_deref(), &answer, started);
-        answer.map_or_else(Problem::into_response, respond)
+        let log = |outcome: &Result<Published, Problem>| log(tenant.as_deref(), outcome, started);
+        match outcome {
+            Ok(Outcome::One(published)) => {
+                log(&Ok(published));
+                answer(published)
+            }
+            Ok(Outcome::Batch(outcomes)) => {
+                outcomes.iter().for_each(log);
+                answer_batch(outcomes)
+            }
+            Err(problem) => {
+                log(&Err(problem.clone()));
+                problem.into_response()
+            }
+        }
     }
 
-    async fn publish(&self, caller: &Caller, request: &Request) -> Result<Published, Problem> {
+    async fn publish(&self, caller: &Caller, request: &Request) -> Result<Outcome, Problem> {
         let tenant = caller.require(Scope::Publish)?;
+        no_parameters(request)?;
+        if media_type(request) == BATCH_CONTENT_TYPE {
+            return Ok(Outcome::Batch(self.publish_batch(tenant, request).await?));
+        }
         let event = event(request)?;
         let event_id = self.clock.next_id();
         let published = publish(&self.log, tenant, event, event_id, DEFAULT_RETENTION);
-        published.await.map_err(refusal)
+        published.await.map(Outcome::One).map_err(refusal)
+    }
+
+    async fn publish_batch(
+        &self,
+        tenant: &TenantId,
+        request: &Request,
+    ) -> Result<Vec<Result<Published, Problem>>, Problem> {
+        let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
+        let published =
+            publish_all(&self.log, tenant, events, &self.clock, DEFAULT_RETENTION).await;
+        Ok(published
+            .into_iter()
+            .map(|outcome| outcome.map_err(refusal))
+            .collect())
+    }
+}
+
+/// No parameter changes what a publish does, and one that a caller counts on must not be passed over.
+fn no_parameters(request: &Request) -> Result<(), Problem> {
+    let query = request.raw_query_string.as_deref().unwrap_or_default();
+    match query.split(['=', '&']).next() {
+        None | Some("") => Ok(()),
+        Some(name) => Err(Problem::invalid_field(
+            name,
+            "is not a parameter of this call",
+        )),
     }
 }
 
@@ -91,28 +134,6 @@ fn log(tenant: Option<&str>, answer: &Result<Published, Problem>, started: Insta
         duration_ms,
         "publish.answered"
     );
-}
-
-fn respond(published: Published) -> Response {
-    let acceptance = |event_id, duplicate| Acceptance {
-        event_id,
-        duplicate,
-    };
-    match published {
-        Published::Accepted(event_id) => json(StatusCode::CREATED, &acceptance(event_id, false)),
-        Published::Duplicate(event_id) => json(StatusCode::OK, &acceptance(event_id, true)),
-        Published::Conflict(event_id) => Problem::event_conflict(event_id).into_response(),
-    }
-}
-
-fn refusal(error: PublishError) -> Problem {
-    match error {
-        PublishError::Invalid(violation) => Problem::invalid(vec![violation.into()]),
-        PublishError::Append(AppendError::TooLarge { limit, actual }) => {
-            Problem::too_large(limit, actual)
-        }
-        PublishError::Append(AppendError::Store(error)) => error.into(),
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Takes events in: `POST /v1/events`.
 
+mod answers;
 mod config;
 mod handler;
 

@@ -9,6 +9,10 @@ use std::time::Duration;
 /// the rest is room for what delivery adds.
 pub const MAX_EVENT_BYTES: usize = 1_000_000;
 
+/// Events of one batch. A request to a Lambda function holds 6 MB, so a batch of this many has room for 6 KB
+/// each (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+pub const MAX_BATCH_EVENTS: usize = 1_000;
+
 /// Bytes of all context attributes of an event, names and values. They are stored uncompressed beside
 /// the data, so that a stored event can be read without being decoded; the data may be far larger.
 pub const MAX_CONTEXT_BYTES: usize = 32_768;

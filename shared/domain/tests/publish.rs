@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use pillarbox_domain::publish::{Published, publish};
+use pillarbox_domain::cloud_event::ParseError;
+use pillarbox_domain::publish::{BatchPublished, PublishError, Published, publish, publish_all};
 use pillarbox_domain::{Clock, CloudEvent, EventId};
 use pillarbox_testkit::builders::{RETENTION, event, event_with, tenant};
 use pillarbox_testkit::{ManualClock, MemoryEventLog};
@@ -25,6 +26,10 @@ impl Bus {
 
     async fn publish(&self, event: CloudEvent) -> Published {
         self.publish_as("demo", event, self.clock.next_id()).await
+    }
+
+    async fn publish_all(&self, events: Vec<Result<CloudEvent, ParseError>>) -> BatchPublished {
+        publish_all(&self.log, &tenant("demo"), events, &self.clock, RETENTION).await
     }
 
     async fn publish_as(&self, owner: &str, event: CloudEvent, id: EventId) -> Published {
@@ -96,4 +101,46 @@ async fn after_its_retention_a_key_is_free_again() {
         bus.publish(event("1", json!(2))).await,
         Published::Accepted(_)
     ));
+}
+
+#[tokio::test]
+async fn of_a_batch_the_first_of_each_key_is_stored_and_the_others_are_held_against_it() {
+    let bus = Bus::new();
+    let Published::Accepted(before) = bus.publish(event("old", json!(1))).await else {
+        panic!("the first publish was not accepted");
+    };
+    let batch = [
+        ("new", 1),
+        ("old", 1),
+        ("new", 1),
+        ("new", 2),
+        ("old", 2),
+        ("other", 1),
+    ];
+    let batch = batch.iter().map(|(id, data)| Ok(event(id, json!(data))));
+    let outcomes = bus.publish_all(batch.collect()).await;
+    let outcomes: Vec<Published> = outcomes.into_iter().map(Result::unwrap).collect();
+    let Published::Accepted(new) = outcomes[0] else {
+        panic!("{outcomes:?}");
+    };
+    let expected = [
+        Published::Duplicate(before),
+        Published::Duplicate(new),
+        Published::Conflict(new),
+        Published::Conflict(before),
+    ];
+    assert_eq!(outcomes[1..5], expected);
+    assert!(matches!(outcomes[5], Published::Accepted(id) if id > new));
+    assert_eq!(bus.log.len(), 3);
+}
+
+#[tokio::test]
+async fn an_event_of_a_batch_that_cannot_be_read_leaves_the_others_alone() {
+    let bus = Bus::new();
+    let malformed = || Err(ParseError::Malformed("as the test wants it".to_owned()));
+    let batch = vec![malformed(), Ok(event("1", json!(1))), malformed()];
+    let outcomes = bus.publish_all(batch).await;
+    assert!(matches!(outcomes[0], Err(PublishError::Parse(_))));
+    assert!(matches!(outcomes[1], Ok(Published::Accepted(_))));
+    assert!(matches!(outcomes[2], Err(PublishError::Parse(_))));
 }

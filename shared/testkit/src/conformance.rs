@@ -24,7 +24,10 @@ pub async fn event_log<L: EventLog + EventReader>(log: &L, clock: &ManualClock) 
     a_taken_key_answers_with_the_first_event_and_writes_nothing(log, clock).await;
     keys_of_tenants_sources_and_ids_are_apart(log, clock).await;
     of_concurrent_writers_of_one_key_exactly_one_wins(log, clock).await;
+    a_batch_is_answered_event_by_event_in_its_order(log, clock).await;
+    an_event_with_more_attributes_than_a_statement_takes_is_stored_from_a_batch(log, clock).await;
     an_expired_event_does_not_block_its_key(log, clock).await;
+    an_expired_event_does_not_block_its_key_in_a_batch(log, clock).await;
 }
 
 async fn stored<L: EventReader>(log: &L, event: &LoggedEvent) -> Option<LoggedEvent> {
@@ -127,6 +130,67 @@ async fn an_expired_event_does_not_block_its_key<L: EventLog + EventReader>(
     let new = logged(clock, &demo, event("1", json!("new")));
     assert_eq!(log.append(&new).await.unwrap(), Appended::New);
     assert_eq!(stored(log, &old).await, Some(new));
+}
+
+async fn a_batch_is_answered_event_by_event_in_its_order<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("batch");
+    let taken = [3, 26, 60].map(|n| logged(clock, &demo, event(&n.to_string(), json!("first"))));
+    for event in &taken {
+        assert_eq!(log.append(event).await.unwrap(), Appended::New);
+    }
+    let batch: Vec<_> = (0..61)
+        .map(|n| logged(clock, &demo, event(&n.to_string(), json!({ "n": n }))))
+        .collect();
+    let answers = log.append_all(&batch).await;
+    assert_eq!(answers.len(), batch.len());
+    for (event, answer) in batch.iter().zip(answers) {
+        let first = taken
+            .iter()
+            .find(|first| first.event.id() == event.event.id());
+        let expected = first.map_or(Appended::New, |first| Appended::Taken {
+            event_id: first.event_id,
+            fingerprint: first.fingerprint,
+        });
+        assert_eq!(answer.unwrap(), expected, "{}", event.event.id());
+        assert_eq!(
+            stored(log, event).await.as_ref(),
+            Some(first.unwrap_or(event))
+        );
+    }
+    assert!(log.append_all(&[]).await.is_empty());
+}
+
+async fn an_event_with_more_attributes_than_a_statement_takes_is_stored_from_a_batch<
+    L: EventLog + EventReader,
+>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let mut members = json!({ "id": "wide" });
+    for n in 0..400 {
+        members[format!("attribute{n:055}")] = n.into();
+    }
+    let event = logged(clock, &tenant("wide"), event_with(members));
+    let answers = log.append_all(std::slice::from_ref(&event)).await;
+    assert!(matches!(answers[..], [Ok(Appended::New)]), "{answers:?}");
+    assert_eq!(stored(log, &event).await, Some(event));
+}
+
+async fn an_expired_event_does_not_block_its_key_in_a_batch<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("expired-batch");
+    let old = logged(clock, &demo, event("1", json!("old")));
+    assert_eq!(log.append(&old).await.unwrap(), Appended::New);
+    clock.advance(RETENTION + Duration::from_secs(1));
+    let new = [logged(clock, &demo, event("1", json!("new")))];
+    let answers = log.append_all(&new).await;
+    assert!(matches!(answers[..], [Ok(Appended::New)]), "{answers:?}");
+    assert_eq!(stored(log, &old).await.as_ref(), Some(&new[0]));
 }
 
 /// The suite of [`Registry`], [`KeyStore`] and [`Subscriptions`].

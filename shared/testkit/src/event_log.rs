@@ -44,6 +44,26 @@ impl<C: Clock + Sync> EventLog for MemoryEventLog<C> {
             }
         }
     }
+
+    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, AppendError>> {
+        let mut answers = Vec::with_capacity(events.len());
+        for event in events {
+            answers.push(self.append(event).await);
+        }
+        answers
+    }
+}
+
+impl<C: Clock + Sync> MemoryEventLog<C> {
+    /// How many events it holds, expired ones counted.
+    pub fn len(&self) -> usize {
+        self.events.lock().unwrap().len()
+    }
+
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 impl<C: Clock + Sync> EventReader for MemoryEventLog<C> {

@@ -139,6 +139,63 @@ async fn a_problem_of_the_binary_form_names_attributes_without_their_prefix() {
     assert_eq!(fields, ["data", "pbeventid", "source", "subject"]);
 }
 
+fn batch_request(body: &str) -> Value {
+    let mut request = request(body);
+    request["headers"]["content-type"] = "application/cloudevents-batch+json".into();
+    request
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_event_by_event_in_its_order() {
+    let ingest = ingest();
+    let (_, first) = answer(&ingest, &request(EVENT)).await;
+    let other = EVENT.replace(r#""id":"1""#, r#""id":"2""#);
+    let conflict = EVENT.replace(":1}", ":2}");
+    let broken = r#"{"specversion":"1.0","id":7}"#;
+    let body = format!("[{EVENT},{broken},{other},{conflict},{other},null]");
+    let (status, answer) = answer(&ingest, &batch_request(&body)).await;
+    assert_eq!(status, 207);
+    let results = answer["results"].as_array().unwrap();
+    let statuses: Vec<&Value> = results.iter().map(|result| &result["status"]).collect();
+    assert_eq!(statuses, [200, 400, 201, 409, 200, 400]);
+    assert_eq!(results[0]["event_id"], first["event_id"]);
+    assert_eq!(results[0]["duplicate"], true);
+    assert_eq!(results[1]["problem"]["errors"][0]["field"], "id");
+    assert_eq!(results[3]["problem"]["event_id"], first["event_id"]);
+    assert_eq!(results[4]["event_id"], results[2]["event_id"]);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_stored_whole_is_created() {
+    let body = format!("[{EVENT}]");
+    let (status, answer) = answer(&ingest(), &batch_request(&body)).await;
+    assert_eq!(
+        (status, &answer["results"][0]["status"]),
+        (201, &json!(201))
+    );
+}
+
+#[tokio::test]
+async fn what_is_no_batch_or_too_many_is_refused_whole() {
+    let many = format!("[{}]", vec![EVENT; 1_001].join(","));
+    for body in ["", "{}", "[", "[]", EVENT, &many] {
+        let ingest = ingest();
+        assert_eq!(answer(&ingest, &batch_request(body)).await.0, 400);
+        assert!(ingest.log.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_parameter_that_a_caller_counts_on_is_not_passed_over() {
+    let mut atomic = batch_request(&format!("[{EVENT}]"));
+    atomic["rawQueryString"] = "atomic=true".into();
+    let (status, problem) = answer(&ingest(), &atomic).await;
+    assert_eq!(
+        (status, &problem["errors"][0]["field"]),
+        (400, &json!("atomic"))
+    );
+}
+
 #[tokio::test]
 async fn limits_and_media_types_have_their_own_answers() {
     let large = EVENT.replace(":1}", &format!(":\"{}\"}}", "x".repeat(1_000_000)));
@@ -198,6 +255,11 @@ impl EventLog for ThrottledLog {
             .into());
         }
         Ok(Appended::New)
+    }
+
+    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, AppendError>> {
+        let answers = events.iter().map(|event| self.append(event));
+        futures::future::join_all(answers).await
     }
 }
 

@@ -5,12 +5,14 @@
 //! (`docs/adr/0002-own-envelope.md`).
 
 mod attribute;
+mod batch;
 mod binary;
 mod draft;
 mod structured;
 mod violation;
 
 pub use attribute::{AttributeName, AttributeValue};
+pub use batch::{BATCH_CONTENT_TYPE, BatchError};
 pub use binary::BINARY_MARK;
 pub(crate) use structured::BusAttributes;
 pub use structured::{ParseError, STRUCTURED_CONTENT_TYPE};

@@ -164,6 +164,15 @@ impl Problem {
         )
     }
 
+    /// 424: it depends on something that failed.
+    pub fn failed_dependency(detail: impl Into<String>) -> Self {
+        let (kind, title) = (
+            "urn:pillarbox:failed-dependency",
+            "What this depends on failed",
+        );
+        Self::new(StatusCode::FAILED_DEPENDENCY, kind, title, detail.into())
+    }
+
     /// 503: come back later; nothing is wrong with the request.
     pub fn unavailable(retry_after: Duration) -> Self {
         let detail =
