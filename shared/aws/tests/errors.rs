@@ -12,21 +12,24 @@ use aws_smithy_types::body::SdkBody;
 use pillarbox_aws::{DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeliveryQueues};
 use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
-use pillarbox_domain::publish::{AppendError, EventLog};
+use pillarbox_domain::publish::{AppendError, Appended, EventLog};
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
-use pillarbox_domain::{Clock, ErrorChain, StoreError};
+use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_testkit::ManualClock;
 use pillarbox_testkit::builders::{event, logged, tenant};
 use serde_json::{Value, json};
 
 /// AWS, answering one call with this.
 fn aws(status: u16, answer: &Value) -> StaticReplayClient {
-    let asked = http::Request::new(SdkBody::empty());
+    StaticReplayClient::new(vec![json_answer(status, answer)])
+}
+
+fn json_answer(status: u16, answer: &Value) -> ReplayEvent {
     let answered = http::Response::builder()
         .status(status)
         .header("content-type", "application/x-amz-json-1.0")
         .body(SdkBody::from(answer.to_string()));
-    StaticReplayClient::new(vec![ReplayEvent::new(asked, answered.unwrap())])
+    ReplayEvent::new(http::Request::new(SdkBody::empty()), answered.unwrap())
 }
 
 fn refusal(code: &str) -> StaticReplayClient {
@@ -163,4 +166,81 @@ async fn a_call_that_fails_fails_for_every_message_of_it() {
             assert_eq!((&*error.code, error.retryable), (code, retryable));
         }
     }
+}
+
+/// The calls that were made, by DynamoDB's names.
+fn calls(aws: &StaticReplayClient) -> Vec<String> {
+    let targets = aws
+        .actual_requests()
+        .map(|call| call.headers().get("x-amz-target").unwrap().to_owned());
+    targets
+        .map(|target| target.replace("DynamoDB_20120810.", ""))
+        .collect()
+}
+
+/// A log on these answers, and as many new events as are wanted.
+fn log_and_events(
+    aws: &StaticReplayClient,
+    count: usize,
+) -> (DynamoEventLog<ManualClock>, Vec<LoggedEvent>) {
+    let clock = ManualClock::default();
+    let new = |n: usize| logged(&clock, &tenant("demo"), event(&n.to_string(), json!(n)));
+    let events = (0..count).map(new).collect();
+    let log = DynamoEventLog::new(dynamodb(aws.clone()), "events".to_owned(), clock.clone());
+    (log, events)
+}
+
+#[tokio::test]
+async fn a_hundred_new_events_are_four_calls() {
+    let stored = json!({ "Responses": vec![json!({ "TableName": "events" }); 25] });
+    let answers = (0..4).map(|_| json_answer(200, &stored)).collect();
+    let aws = StaticReplayClient::new(answers);
+    let (log, events) = log_and_events(&aws, 100);
+    let appended = log.append_all(&events).await;
+    assert_eq!(appended.len(), 100);
+    assert!(
+        appended
+            .iter()
+            .all(|appended| matches!(appended, Ok(Appended::New)))
+    );
+    assert_eq!(calls(&aws), ["BatchExecuteStatement"; 4]);
+}
+
+#[tokio::test]
+async fn what_a_batch_call_did_not_store_is_settled_by_a_call_of_its_own() {
+    let mut responses = vec![json!({ "TableName": "events" }); 25];
+    for (index, code) in [(3, "DuplicateItem"), (7, "ThrottlingError")] {
+        responses[index] = json!({ "Error": { "Code": code, "Message": "as recorded" } });
+    }
+    let aws = StaticReplayClient::new(vec![
+        json_answer(200, &json!({ "Responses": responses })),
+        json_answer(200, &json!({})),
+        json_answer(
+            400,
+            &json!({ "__type": "com.amazonaws#ThrottlingException" }),
+        ),
+    ]);
+    let (log, events) = log_and_events(&aws, 25);
+    let appended = log.append_all(&events).await;
+    let failed: Vec<usize> = (0..25).filter(|index| appended[*index].is_err()).collect();
+    assert_eq!(failed, [7]);
+    assert_eq!(calls(&aws), ["BatchExecuteStatement", "PutItem", "PutItem"]);
+}
+
+#[tokio::test]
+async fn a_batch_call_that_fails_leaves_each_event_to_a_call_of_its_own() {
+    let mut answers = vec![json_answer(
+        400,
+        &json!({ "__type": "com.amazonaws#AccessDeniedException" }),
+    )];
+    answers.extend((0..3).map(|_| json_answer(200, &json!({}))));
+    let aws = StaticReplayClient::new(answers);
+    let (log, events) = log_and_events(&aws, 3);
+    let appended = log.append_all(&events).await;
+    assert!(
+        appended
+            .iter()
+            .all(|appended| matches!(appended, Ok(Appended::New)))
+    );
+    assert_eq!(calls(&aws)[1..], ["PutItem"; 3]);
 }

@@ -10,6 +10,7 @@
 
 mod bad_input;
 mod delivery;
+mod forms;
 mod stored_once;
 
 use std::collections::BTreeSet;
