@@ -3,6 +3,7 @@
 use aws_sdk_sqs::Client;
 use pillarbox_domain::StoreError;
 use pillarbox_domain::dead_letter::{DeadLetters, DeadRecord};
+use pillarbox_domain::delivery::escape_for_sqs;
 use serde_json::json;
 
 use crate::error::store_error;
@@ -22,19 +23,42 @@ impl SqsDeadLetters {
 
 impl DeadLetters for SqsDeadLetters {
     async fn put(&self, dead: &DeadRecord) -> Result<(), StoreError> {
-        let DeadRecord {
-            origin,
-            reason,
-            record,
-        } = dead;
-        let body = json!({ "origin": origin, "reason": reason, "record": record });
         self.client
             .send_message()
             .queue_url(&self.queue_url)
-            .message_body(body.to_string())
+            .message_body(body(dead))
             .send()
             .await
             .map(drop)
             .map_err(|error| store_error("SendMessage", error))
+    }
+}
+
+fn body(dead: &DeadRecord) -> String {
+    let DeadRecord {
+        origin,
+        reason,
+        record,
+    } = dead;
+    let body = json!({ "origin": origin, "reason": reason, "record": record });
+    escape_for_sqs(body.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_with_characters_that_sqs_refuses_can_be_put_away_and_read_again() {
+        let dead = DeadRecord {
+            origin: "dispatch",
+            reason: "malformed \u{fffe}".to_owned(),
+            record: "{\"S\":\"\u{ffff}\"}".to_owned(),
+        };
+        let body = body(&dead);
+        assert!(!body.contains(['\u{fffe}', '\u{ffff}']), "{body}");
+        let read: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(read["reason"], dead.reason);
+        assert_eq!(read["record"], dead.record);
     }
 }

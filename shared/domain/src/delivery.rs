@@ -70,10 +70,10 @@ impl Serialize for Delivery<'_> {
     }
 }
 
-/// SQS refuses U+FFFE and U+FFFF, which JSON allows. In JSON text they can only stand inside a string,
+/// JSON text as SQS takes it: it refuses U+FFFE and U+FFFF, which can only stand inside a string there,
 /// where an escape means the same
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
-fn escape_for_sqs(body: String) -> String {
+pub fn escape_for_sqs(body: String) -> String {
     if body.contains(['\u{fffe}', '\u{ffff}']) {
         body.replace('\u{fffe}', "\\ufffe")
             .replace('\u{ffff}', "\\uffff")

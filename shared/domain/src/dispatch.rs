@@ -196,10 +196,12 @@ where
 type Owned = BTreeMap<TenantId, Result<Arc<[Subscription]>, Arc<StoreError>>>;
 type Route = Result<Vec<Subscription>, DispatchError>;
 
-/// The subscriptions that want the event: its tenant's, then the bus's.
+/// The subscriptions that want the event: its tenant's, then the bus's. The bus's own events have one owner.
 fn route(registry: &Owned, event: &LoggedEvent) -> Route {
     let mut matched = Vec::new();
-    for owner in [event.tenant.clone(), TenantId::bus()] {
+    let mut owners = vec![event.tenant.clone(), TenantId::bus()];
+    owners.dedup();
+    for owner in owners {
         match registry.get(&owner) {
             Some(Ok(subscriptions)) => matched.extend(
                 subscriptions

@@ -94,6 +94,14 @@ async fn an_event_goes_to_every_subscription_that_asked_and_to_no_other() {
 }
 
 #[tokio::test]
+async fn an_event_of_the_bus_itself_goes_to_its_subscriptions_once() {
+    let bus = Bus::with([subscription(&TenantId::bus(), "_audit", &["*"])]);
+    let outcomes = bus.dispatch(&[bus.event("_bus", "1", "t")]).await;
+    assert_eq!(names(outcomes[0].as_ref().unwrap()), ["_audit"]);
+    assert_eq!(bus.queues.bodies("_audit").len(), 1);
+}
+
+#[tokio::test]
 async fn a_delivery_tells_its_event_its_subscription_and_its_attempt() {
     let bus = Bus::with([subscription(&tenant("demo"), "orders", &["*"])]);
     let event = bus.event("demo", "1", "order.created");
