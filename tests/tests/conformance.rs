@@ -21,7 +21,7 @@ use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
 use pillarbox_domain::{Clock, LoggedEvent};
 use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, tenant};
-use pillarbox_testkit::{ManualClock, conformance};
+use pillarbox_testkit::{ManualClock, MemoryPayloads, conformance};
 use pillarbox_tests::engine::{Engine, Table};
 use pillarbox_tests::eventually;
 use serde_json::{Value, json};
@@ -34,7 +34,12 @@ async fn the_log_conforms() {
     let engine = Engine::of_process();
     let clock = ManualClock::default();
     let table = engine.table("EventLogTable").await.name;
-    let log = DynamoEventLog::new(engine.client, table, clock.clone());
+    let log = DynamoEventLog::new(
+        engine.client,
+        table,
+        MemoryPayloads::default(),
+        clock.clone(),
+    );
     conformance::event_log(&log, &clock).await;
 }
 
@@ -42,7 +47,9 @@ async fn the_log_conforms() {
 async fn the_registry_conforms() {
     let engine = Engine::of_process();
     let table = engine.table("RegistryTable").await.name;
-    conformance::registry(&DynamoRegistry::new(engine.client, table)).await;
+    let registry = DynamoRegistry::new(engine.client, table);
+    conformance::registry(&registry).await;
+    conformance::tenant_settings(&registry).await;
 }
 
 /// One of these subscriptions is 12 KB, and a page of a query is 1 MB
@@ -96,7 +103,8 @@ impl Log {
         });
         let correlated = logged(&clock, &demo, event_with(members));
         let alone = logged(&clock, &demo, event("2", json!("x".repeat(1_000))));
-        let log = DynamoEventLog::new(engine.client.clone(), table.name.clone(), clock);
+        let (client, name) = (engine.client.clone(), table.name.clone());
+        let log = DynamoEventLog::new(client, name, MemoryPayloads::default(), clock);
         for event in [&correlated, &alone] {
             assert_eq!(log.append(event).await.unwrap(), Appended::New);
         }
@@ -142,7 +150,11 @@ fn names(item: &Item) -> BTreeSet<&str> {
 #[tokio::test]
 async fn an_hour_of_the_log_is_read_in_order_with_types_and_correlation_ids_only() {
     let log = Log::with_two_events().await;
-    let hour = keys::log_hour(&log.correlated.tenant, log.correlated.event_id, 0);
+    let hour = keys::log_hour(
+        &log.correlated.tenant,
+        log.correlated.event_id,
+        log.correlated.shard,
+    );
     let items = log.found("ByTime", keys::LOG_PK, &hour, 2).await;
     let ids: Vec<&AttributeValue> = items.iter().map(|item| &item["event_id"]).collect();
     let expected = [&log.correlated, &log.alone].map(|event| text(event.event_id.to_string()));
@@ -211,16 +223,21 @@ async fn what_is_appended_comes_out_of_the_stream_as_the_same_event() {
         (records.len() >= 2).then_some(records)
     })
     .await;
-    let events: Vec<LoggedEvent> = records.into_iter().map(inserted).collect();
+    let mut events: Vec<LoggedEvent> = vec![];
+    for record in records {
+        events.push(inserted(record).await);
+    }
     assert_eq!(events.len(), 2);
     assert!(events.contains(&log.correlated) && events.contains(&log.alone));
 }
 
 /// The event of a record, read as `dispatch` reads it.
-fn inserted(record: Value) -> LoggedEvent {
+async fn inserted(record: Value) -> LoggedEvent {
     let record: EventRecord = serde_json::from_value(record).unwrap();
     assert_eq!(record.event_name, "INSERT");
-    decode_stream_image(record.change.new_image).unwrap()
+    decode_stream_image(record.change.new_image, &MemoryPayloads::default())
+        .await
+        .unwrap()
 }
 
 /// A write unit is 1 KB, in the table and in each index that the item is in

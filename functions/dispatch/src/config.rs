@@ -9,6 +9,8 @@ pub(crate) struct Config {
     pub(crate) process: Process,
     /// Subscriptions.
     pub(crate) registry_table: String,
+    /// Data that the log's items do not hold.
+    pub(crate) payload_bucket: String,
     /// Receipts.
     pub(crate) outbox_table: String,
     /// What can never be dispatched.
@@ -20,12 +22,14 @@ impl Config {
     pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
         let process = Process::read(&mut env);
         let registry_table = env.required("REGISTRY_TABLE");
+        let payload_bucket = env.required("PAYLOAD_BUCKET");
         let outbox_table = env.required("OUTBOX_TABLE");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         env.finish(|| {
             Some(Self {
                 process: process?,
                 registry_table: registry_table?,
+                payload_bucket: payload_bucket?,
                 outbox_table: outbox_table?,
                 dead_letter_queue_url: dead_letter_queue_url?,
             })

@@ -3,13 +3,15 @@
 use std::time::Instant;
 
 use aws_lambda_events::dynamodb::EventRecord;
+use futures::future::join_all;
 use pillarbox_aws::decode_stream_image;
 use pillarbox_domain::dead_letter::{DeadLetters, DeadRecord};
 use pillarbox_domain::dispatch::{
     DeliveryQueues, DispatchError, Dispatcher, Outcomes, Subscriptions,
 };
-use pillarbox_domain::limits::DEFAULT_RETENTION;
+use pillarbox_domain::payload::Payloads;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
+use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, read};
 use serde_json::value::RawValue;
@@ -18,7 +20,9 @@ use serde_json::value::RawValue;
 const ORIGIN: &str = "dispatch";
 
 /// Everything that a dispatch needs.
-pub(crate) struct Dispatch<S, Q, R, D, C> {
+pub(crate) struct Dispatch<P, S, Q, R, D, C> {
+    /// Data that the log's items do not hold.
+    pub(crate) payloads: P,
     /// Who is subscribed.
     pub(crate) subscriptions: S,
     /// Where deliveries go.
@@ -43,8 +47,9 @@ struct Pending {
     event: LoggedEvent,
 }
 
-impl<S, Q, R, D, C> Dispatch<S, Q, R, D, C>
+impl<P, S, Q, R, D, C> Dispatch<P, S, Q, R, D, C>
 where
+    P: Payloads,
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
@@ -58,14 +63,25 @@ where
         let mut failed: Vec<(usize, String)> = Vec::new();
         let mut places = Vec::new();
         let mut pending = Vec::new();
-        for (place, record) in batch.records.iter().enumerate() {
-            match pending_event(record) {
+        let read = batch
+            .records
+            .iter()
+            .map(|record| self.pending_event(record));
+        let read = join_all(read).await;
+        for (place, (record, read)) in batch.records.iter().zip(read).enumerate() {
+            match read {
                 Ok(Some(found)) => {
                     places.push((place, found.sequence));
                     pending.push(found.event);
                 }
                 Ok(None) => {}
-                Err(malformed) => failed.extend(self.put_away(place, record, malformed).await?),
+                Err(Unread::Malformed(malformed)) => {
+                    failed.extend(self.put_away(place, record, malformed).await?);
+                }
+                Err(Unread::Unavailable { sequence, error }) => {
+                    tracing::error!(sequence, error = %ErrorChain(&error), "store.failed");
+                    failed.push((place, sequence));
+                }
             }
         }
         let outcomes = self.dispatcher().dispatch(&pending).await;
@@ -83,13 +99,29 @@ where
             .collect())
     }
 
+    /// The event that this record brings, if it brings one.
+    async fn pending_event(&self, record: &RawValue) -> Result<Option<Pending>, Unread> {
+        let Some(Image { sequence, item }) = image(record).map_err(Unread::Malformed)? else {
+            return Ok(None);
+        };
+        match decode_stream_image(item, &self.payloads).await {
+            Ok(event) => Ok(Some(Pending { sequence, event })),
+            Err(error) => Err(match error.disposition() {
+                Disposition::Retry => Unread::Unavailable { sequence, error },
+                Disposition::GiveUp => Unread::Malformed(Malformed {
+                    sequence: Some(sequence),
+                    reason: error.to_string(),
+                }),
+            }),
+        }
+    }
+
     fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, C> {
         Dispatcher {
             subscriptions: &self.subscriptions,
             queues: &self.queues,
             receipts: &self.receipts,
             clock: &self.clock,
-            retention: DEFAULT_RETENTION,
         }
     }
 
@@ -123,35 +155,42 @@ where
     }
 }
 
+/// Why a record brings no event.
+enum Unread {
+    /// It is none, and never will be.
+    Malformed(Malformed),
+    /// Its data could not be had. The record has to come again.
+    Unavailable { sequence: String, error: StoreError },
+}
+
 /// A record that is not a logged event, and never will be.
 struct Malformed {
     sequence: Option<String>,
     reason: String,
 }
 
-/// The event that this record brings. `None` for a removal: DynamoDB forgets what has expired.
-fn pending_event(record: &RawValue) -> Result<Option<Pending>, Malformed> {
-    let record: EventRecord = read(record).map_err(|error| Malformed {
+/// A record's number in its stream, and the item that it brings.
+struct Image {
+    sequence: String,
+    item: serde_dynamo::Item,
+}
+
+/// The item that this record brings. `None` for a removal: DynamoDB forgets what has expired.
+fn image(record: &RawValue) -> Result<Option<Image>, Malformed> {
+    let malformed = |reason: String| Malformed {
         sequence: None,
-        reason: error.to_string(),
-    })?;
-    let sequence = record.change.sequence_number;
+        reason,
+    };
+    let record: EventRecord = read(record).map_err(|error| malformed(error.to_string()))?;
     if record.event_name == "REMOVE" {
         return Ok(None);
     }
-    let Some(sequence) = sequence else {
-        return Err(Malformed {
-            sequence: None,
-            reason: "it has no sequence number".to_owned(),
-        });
-    };
-    match decode_stream_image(record.change.new_image) {
-        Ok(event) => Ok(Some(Pending { sequence, event })),
-        Err(error) => Err(Malformed {
-            sequence: Some(sequence),
-            reason: error.to_string(),
-        }),
-    }
+    let sequence = record.change.sequence_number;
+    let sequence = sequence.ok_or_else(|| malformed("it has no sequence number".to_owned()))?;
+    Ok(Some(Image {
+        sequence,
+        item: record.change.new_image,
+    }))
 }
 
 /// One line per event.

@@ -4,7 +4,9 @@ mod config;
 mod handler;
 
 use lambda_runtime::Error;
-use pillarbox_aws::{DynamoReceipts, DynamoRegistry, SqsDeadLetters, SqsDeliveryQueues};
+use pillarbox_aws::{
+    DynamoReceipts, DynamoRegistry, S3Payloads, SqsDeadLetters, SqsDeliveryQueues,
+};
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
@@ -20,6 +22,7 @@ async fn main() -> Result<(), Error> {
     let clock = SystemClock::default();
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
     let dispatch = Dispatch {
+        payloads: S3Payloads::new(clients.s3(), config.payload_bucket),
         subscriptions: CachedSubscriptions::new(registry, clock.clone()),
         queues: SqsDeliveryQueues::new(clients.sqs()),
         receipts: DynamoReceipts::new(clients.dynamodb(), config.outbox_table),

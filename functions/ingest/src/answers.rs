@@ -3,8 +3,9 @@
 use aws_lambda_events::http::StatusCode;
 use pillarbox_domain::EventId;
 use pillarbox_domain::cloud_event::BatchError;
-use pillarbox_domain::publish::{AppendError, PublishError, Published};
-use pillarbox_runtime::http::{Problem, Response, json};
+use pillarbox_domain::limits::MAX_ATOMIC_EVENTS;
+use pillarbox_domain::publish::{AtomicError, PublishError, Published, Refusal};
+use pillarbox_runtime::http::{FieldError, Problem, Response, json};
 use serde::Serialize;
 
 /// The answer to a publish that ended well.
@@ -75,7 +76,7 @@ fn settle(published: Published) -> Result<(StatusCode, Acceptance), Problem> {
     match published {
         Published::Accepted(event_id) => Ok((StatusCode::CREATED, acceptance(event_id, false))),
         Published::Duplicate(event_id) => Ok((StatusCode::OK, acceptance(event_id, true))),
-        Published::Conflict(event_id) => Err(Problem::event_conflict(event_id)),
+        Published::Conflict(conflict) => Err(Problem::event_conflict(&conflict)),
     }
 }
 
@@ -84,10 +85,7 @@ pub(crate) fn refusal(error: PublishError) -> Problem {
     match error {
         PublishError::Parse(error) => error.into(),
         PublishError::Invalid(violation) => Problem::invalid(vec![violation.into()]),
-        PublishError::Append(AppendError::TooLarge { limit, actual }) => {
-            Problem::too_large(limit, actual)
-        }
-        PublishError::Append(AppendError::Store(error)) => error.into(),
+        PublishError::Store(error) => error.into(),
         PublishError::FirstNotStored => Problem::failed_dependency(
             "An earlier event of the batch has the same source and id and was not stored. Send this one by itself.",
         ),
@@ -99,5 +97,53 @@ pub(crate) fn not_a_batch(error: BatchError) -> Problem {
     match error {
         BatchError::Malformed(_) => Problem::malformed(error.to_string()),
         BatchError::Events(_) => Problem::invalid_field("batch", error),
+    }
+}
+
+/// Why a batch that is stored as a whole is not stored: 400 when an event of it is at fault, 409 when what is
+/// in the log or in the batch itself stands in the way. Every event that does is named by its place.
+pub(crate) fn not_atomic(error: AtomicError) -> Problem {
+    let refused = match error {
+        AtomicError::Store(error) => return error.into(),
+        AtomicError::TooMany(count) => {
+            let detail =
+                format!("has {count} events; with atomic, {MAX_ATOMIC_EVENTS} is the most");
+            return Problem::invalid_field("batch", detail);
+        }
+        AtomicError::Refused(refused) => refused,
+    };
+    let invalid = refused
+        .iter()
+        .any(|(_, refusal)| matches!(refusal, Refusal::Invalid(_)));
+    let errors = refused
+        .into_iter()
+        .flat_map(|(index, refusal)| in_the_way(index, refusal));
+    let errors = errors.collect();
+    if invalid {
+        Problem::invalid(errors)
+    } else {
+        Problem::conflicts(errors)
+    }
+}
+
+fn in_the_way(index: usize, refusal: Refusal) -> Vec<FieldError> {
+    let place = format!("batch[{index}]");
+    let at = |detail: String| {
+        vec![FieldError {
+            field: place.clone(),
+            detail,
+        }]
+    };
+    match refusal {
+        Refusal::Conflict(conflict) => at(format!(
+            "has the source and id of the event {} in the log, and differs in {}",
+            conflict.event_id,
+            conflict.differing.join(", ")
+        )),
+        Refusal::Differs { first, differing } => at(format!(
+            "has the source and id of batch[{first}], and differs in {}",
+            differing.join(", ")
+        )),
+        Refusal::Invalid(error) => self::refusal(error).within(&place),
     }
 }

@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use pillarbox_domain::cloud_event::{BATCH_CONTENT_TYPE, BINARY_MARK, STRUCTURED_CONTENT_TYPE};
 use pillarbox_domain::credential::Scope;
-use pillarbox_domain::limits::DEFAULT_RETENTION;
-use pillarbox_domain::publish::{EventLog, Published, publish, publish_all};
+use pillarbox_domain::publish::{
+    EventLog, PublishError, Published, Terms, publish, publish_all, publish_atomically,
+};
+use pillarbox_domain::tenant_settings::{CachedTenantSettings, TenantSettingsReader};
 use pillarbox_domain::{Clock, CloudEvent, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_type};
 
-use crate::answers::{answer, answer_batch, not_a_batch, refusal};
+use crate::answers::{answer, answer_batch, not_a_batch, not_atomic, refusal};
+use crate::parameters::Parameters;
 
 /// What the media types of CloudEvents begin with, known to us or not.
 const CLOUD_EVENTS: &str = "application/cloudevents";
@@ -20,9 +23,11 @@ const FORMS: &str = "Send the event as application/cloudevents+json; a batch as 
                      attributes in the headers ce-specversion, ce-id, ce-source, ce-type.";
 
 /// Takes events in.
-pub(crate) struct Ingest<L, C> {
+pub(crate) struct Ingest<L, T, C> {
     /// Where they go.
     pub(crate) log: L,
+    /// What is set for their tenants.
+    pub(crate) tenants: CachedTenantSettings<T, C>,
     /// Dates and names them.
     pub(crate) clock: C,
 }
@@ -33,7 +38,7 @@ enum Outcome {
     Batch(Vec<Result<Published, Problem>>),
 }
 
-impl<L: EventLog, C: Clock> Ingest<L, C> {
+impl<L: EventLog, T: TenantSettingsReader, C: Clock> Ingest<L, T, C> {
     /// Answers a request, whatever it is, and logs it.
     pub(crate) async fn handle(&self, request: &Request) -> Response {
         let started = Instant::now();
@@ -49,7 +54,7 @@ impl<L: EventLog, C: Clock> Ingest<L, C> {
         let log = |outcome: &Result<Published, Problem>| log(tenant.as_deref(), outcome, started);
         match outcome {
             Ok(Outcome::One(published)) => {
-                log(&Ok(published));
+                log(&Ok(published.clone()));
                 answer(published)
             }
             Ok(Outcome::Batch(outcomes)) => {
@@ -65,40 +70,52 @@ impl<L: EventLog, C: Clock> Ingest<L, C> {
 
     async fn publish(&self, caller: &Caller, request: &Request) -> Result<Outcome, Problem> {
         let tenant = caller.require(Scope::Publish)?;
-        no_parameters(request)?;
+        let parameters = Parameters::of(request)?;
         if media_type(request) == BATCH_CONTENT_TYPE {
-            return Ok(Outcome::Batch(self.publish_batch(tenant, request).await?));
+            let published = self.publish_batch(tenant, request, parameters).await?;
+            return Ok(Outcome::Batch(published));
+        }
+        if parameters.atomic {
+            return Err(Problem::invalid_field("atomic", "is for batches only"));
         }
         let event = event(request)?;
+        let terms = self.terms(tenant, parameters).await?;
         let event_id = self.clock.next_id();
-        let published = publish(&self.log, tenant, event, event_id, DEFAULT_RETENTION);
-        published.await.map(Outcome::One).map_err(refusal)
+        let published = publish(&self.log, tenant, event, event_id, &terms).await;
+        published.map(Outcome::One).map_err(refusal)
     }
 
     async fn publish_batch(
         &self,
         tenant: &TenantId,
         request: &Request,
+        parameters: Parameters,
     ) -> Result<Vec<Result<Published, Problem>>, Problem> {
         let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
-        let published =
-            publish_all(&self.log, tenant, events, &self.clock, DEFAULT_RETENTION).await;
+        let events = events
+            .into_iter()
+            .map(|event| event.map_err(PublishError::from));
+        let events = events.collect();
+        let terms = self.terms(tenant, parameters).await?;
+        let (log, clock) = (&self.log, &self.clock);
+        if parameters.atomic {
+            let published = publish_atomically(log, tenant, events, clock, &terms).await;
+            return Ok(published.map_err(not_atomic)?.into_iter().map(Ok).collect());
+        }
+        let published = publish_all(log, tenant, events, clock, &terms).await;
         Ok(published
             .into_iter()
             .map(|outcome| outcome.map_err(refusal))
             .collect())
     }
-}
 
-/// No parameter changes what a publish does, and one that a caller counts on must not be passed over.
-fn no_parameters(request: &Request) -> Result<(), Problem> {
-    let query = request.raw_query_string.as_deref().unwrap_or_default();
-    match query.split(['=', '&']).next() {
-        None | Some("") => Ok(()),
-        Some(name) => Err(Problem::invalid_field(
-            name,
-            "is not a parameter of this call",
-        )),
+    async fn terms(&self, tenant: &TenantId, parameters: Parameters) -> Result<Terms, Problem> {
+        let settings = self.tenants.of(tenant).await?;
+        Ok(Terms {
+            retention: settings.retention,
+            log_shards: settings.log_shards,
+            outbox: parameters.outbox,
+        })
     }
 }
 
@@ -121,7 +138,7 @@ fn log(tenant: Option<&str>, answer: &Result<Published, Problem>, started: Insta
     let (outcome, event_id, status) = match answer {
         Ok(Published::Accepted(id)) => ("accepted", Some(id), 201),
         Ok(Published::Duplicate(id)) => ("duplicate", Some(id), 200),
-        Ok(Published::Conflict(id)) => ("conflict", Some(id), 409),
+        Ok(Published::Conflict(first)) => ("conflict", Some(&first.event_id), 409),
         Err(problem) => ("refused", None, problem.status()),
     };
     let event_id = event_id.map(ToString::to_string);

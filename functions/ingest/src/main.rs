@@ -3,9 +3,11 @@
 mod answers;
 mod config;
 mod handler;
+mod parameters;
 
 use lambda_runtime::Error;
-use pillarbox_aws::DynamoEventLog;
+use pillarbox_aws::{DynamoEventLog, DynamoRegistry, S3Payloads};
+use pillarbox_domain::tenant_settings::CachedTenantSettings;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
 use pillarbox_runtime::process::serve;
@@ -17,9 +19,12 @@ use handler::Ingest;
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
     let clients = config.process.start();
-    let clock = SystemClock::default();
+    let (dynamodb, clock) = (clients.dynamodb(), SystemClock::default());
+    let registry = DynamoRegistry::new(dynamodb.clone(), config.registry_table);
+    let payloads = S3Payloads::new(clients.s3(), config.payload_bucket);
     let ingest = Ingest {
-        log: DynamoEventLog::new(clients.dynamodb(), config.event_log_table, clock.clone()),
+        log: DynamoEventLog::new(dynamodb, config.event_log_table, payloads, clock.clone()),
+        tenants: CachedTenantSettings::new(registry, clock.clone()),
         clock,
     };
     serve(async |request| Ok(ingest.handle(&request).await)).await

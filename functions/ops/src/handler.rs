@@ -5,11 +5,14 @@ use std::time::Instant;
 use aws_lambda_events::http::StatusCode;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::tenant_settings::{
+    Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
+};
 use pillarbox_domain::{ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
-use crate::requests::{new_key, new_subscription, new_tenant};
+use crate::requests::{new_key, new_subscription, new_tenant, settings_change};
 
 /// The operator's API.
 pub(crate) struct Ops<R, F> {
@@ -23,7 +26,7 @@ pub(crate) struct Ops<R, F> {
 
 impl<R, F, E> Ops<R, F>
 where
-    R: Registry,
+    R: Registry + TenantSettingsReader + TenantSettingsWriter,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -47,6 +50,8 @@ where
         match route {
             "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
             "POST /v1/tenants" => self.add_tenant(request).await,
+            "GET /v1/tenants/{tenant}" => self.show_tenant(request).await,
+            "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,
             "POST /v1/tenants/{tenant}/keys" => self.add_key(request).await,
             "POST /v1/subscriptions" => self.add_subscription(request).await,
             _ => Err(no_such_route(request)),
@@ -87,21 +92,34 @@ where
         Ok(json(StatusCode::CREATED, &shown_once(&key, &stored)))
     }
 
+    async fn show_tenant(&self, request: &Request) -> Result<Response, Problem> {
+        Caller::of(request)?.require(Scope::Admin)?;
+        let tenant = named_tenant(request)?;
+        let settings = self.registry.settings(&tenant).await?;
+        let settings = settings.ok_or_else(|| no_such_tenant(&tenant))?;
+        Ok(json(StatusCode::OK, &shown(&tenant, &settings)))
+    }
+
+    async fn change_tenant(&self, request: &Request) -> Result<Response, Problem> {
+        Caller::of(request)?.require(Scope::Admin)?;
+        let tenant = named_tenant(request)?;
+        let change = settings_change(request)?;
+        match self.registry.change_settings(&tenant, &change).await? {
+            Changed::Done(settings) => Ok(json(StatusCode::OK, &shown(&tenant, &settings))),
+            Changed::NoTenant => Err(no_such_tenant(&tenant)),
+            Changed::FewerShards(there) => Err(Problem::conflict(format!(
+                "The tenant's log has {} shards, and their number only grows. Nothing was changed.",
+                there.count()
+            ))),
+        }
+    }
+
     async fn registered_tenant(&self, request: &Request) -> Result<TenantId, Problem> {
-        let named = request
-            .path_parameters
-            .get("tenant")
-            .map(String::as_str)
-            .unwrap_or_default();
-        let tenant: TenantId = named
-            .parse()
-            .map_err(|error| Problem::invalid_field("tenant", error))?;
+        let tenant = named_tenant(request)?;
         if self.registry.has_tenant(&tenant).await? {
             Ok(tenant)
         } else {
-            Err(Problem::not_found(format!(
-                "There is no tenant '{tenant}'."
-            )))
+            Err(no_such_tenant(&tenant))
         }
     }
 
@@ -129,6 +147,26 @@ where
         });
         Ok(json(status(added)?, &shown))
     }
+}
+
+/// The tenant that the path names.
+fn named_tenant(request: &Request) -> Result<TenantId, Problem> {
+    let named = request.path_parameters.get("tenant");
+    let tenant = named.map(String::as_str).unwrap_or_default().parse();
+    tenant.map_err(|error| Problem::invalid_field("tenant", error))
+}
+
+fn no_such_tenant(tenant: &TenantId) -> Problem {
+    Problem::not_found(format!("There is no tenant '{tenant}'."))
+}
+
+fn shown(tenant: &TenantId, settings: &TenantSettings) -> serde_json::Value {
+    object!({
+        "tenant": tenant.as_str(),
+        "name": settings.name,
+        "retention_days": settings.retention.days(),
+        "log_shards": settings.log_shards.count(),
+    })
 }
 
 /// 201 for what is new, 200 for what was there, 409 for what is there instead.

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use pillarbox_domain::credential::Scope;
+use pillarbox_domain::log_shard::LogShards;
 use pillarbox_domain::subscription::{QueueUrl, TypePattern};
+use pillarbox_domain::tenant_settings::{Retention, SettingsChange};
 use pillarbox_domain::{Subscription, SubscriptionId, TenantId};
 use pillarbox_runtime::http::{FieldError, Problem, Request, body};
 use serde::Deserialize;
@@ -20,6 +22,15 @@ const MAX_TITLE_CHARS: usize = 128;
 struct TenantBody {
     tenant: String,
     name: Option<String>,
+}
+
+/// `PATCH /v1/tenants/{tenant}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsBody {
+    name: Option<String>,
+    retention_days: Option<u64>,
+    log_shards: Option<u64>,
 }
 
 /// `POST /v1/tenants/{tenant}/keys`
@@ -61,6 +72,28 @@ pub(crate) fn new_tenant(request: &Request) -> Result<NewTenant, Problem> {
         (Some(tenant), true) => Ok(NewTenant { tenant, name }),
         (None, true) => Err(Problem::invalid_field("tenant", "is the bus itself")),
         _ => Err(Problem::invalid(errors)),
+    }
+}
+
+pub(crate) fn settings_change(request: &Request) -> Result<SettingsChange, Problem> {
+    let body: SettingsBody = parse(request)?;
+    let mut errors = vec![];
+    let retention = number(
+        "retention_days",
+        body.retention_days,
+        Retention::from_days,
+        &mut errors,
+    );
+    let log_shards = number("log_shards", body.log_shards, LogShards::new, &mut errors);
+    let name = title(body.name, &mut errors);
+    if errors.is_empty() {
+        Ok(SettingsChange {
+            name,
+            retention,
+            log_shards,
+        })
+    } else {
+        Err(Problem::invalid(errors))
     }
 }
 
@@ -144,6 +177,19 @@ fn fields<T: FromStr<Err: Display>>(
     named
         .filter_map(|(index, text)| field(&format!("{name}[{index}]"), text, errors))
         .collect()
+}
+
+fn number<T, E: Display>(
+    name: &str,
+    number: Option<u64>,
+    read: impl Fn(u64) -> Result<T, E>,
+    errors: &mut Vec<FieldError>,
+) -> Option<T> {
+    let read = read(number?).map_err(|error| FieldError {
+        field: name.to_owned(),
+        detail: error.to_string(),
+    });
+    read.map_err(|error| errors.push(error)).ok()
 }
 
 fn title(name: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lambda_runtime::Error;
 use pillarbox::subscriber::Subscriber;
 use pillarbox_aws::DynamoInbox;
-use pillarbox_domain::limits::DEFAULT_RETENTION;
+use pillarbox_domain::tenant_settings::Retention;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
 use pillarbox_runtime::process::serve;
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Error> {
         clients.dynamodb(),
         config.inbox_table,
         clock.clone(),
-        DEFAULT_RETENTION,
+        Retention::default().duration(),
     );
     let subscriber = Subscriber {
         handler: RecordLatency { clock },

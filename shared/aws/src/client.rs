@@ -76,6 +76,11 @@ impl Clients {
         aws_sdk_dynamodb::Client::new(&self.0)
     }
 
+    /// An S3 client.
+    pub fn s3(&self) -> aws_sdk_s3::Client {
+        aws_sdk_s3::Client::new(&self.0)
+    }
+
     /// An SQS client.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.0)

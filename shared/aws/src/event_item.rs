@@ -2,43 +2,38 @@
 //!
 //! CloudEvents names have no underscore, so every attribute with one is the bus's own. `source` and `id`
 //! are in the key and nowhere else. Data is `data_json` or `data_binary`, and ends in `_zstd` where that
-//! made it smaller.
+//! made it smaller; where the item cannot hold it, `data_object` says in which of the four forms it stands
+//! in the payload bucket (`docs/adr/0006-event-item.md`).
 
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pillarbox_domain::cloud_event::{AttributeName, AttributeValue as ContextValue, Context};
-use pillarbox_domain::limits::MAX_EVENT_BYTES;
-use pillarbox_domain::{CloudEvent, Data, Fingerprint, LoggedEvent, StoreError};
-use serde_json::value::RawValue;
+use pillarbox_domain::log_shard::LogShard;
+use pillarbox_domain::logged_event::OutboxMode;
+use pillarbox_domain::payload::{PayloadKey, Payloads};
+use pillarbox_domain::{CloudEvent, Data, EventId, Fingerprint, LoggedEvent, StoreError, TenantId};
 use time::UtcDateTime;
 
-use crate::item::{Item, Reader, n, s};
+use crate::data_form::DataForm;
+use crate::item::{Item, Reader, item_bytes, n, s};
 use crate::keys;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const FINGERPRINT: &str = "content_sha256";
 const TYPE: &str = "type";
-const DATA_JSON: &str = "data_json";
-const DATA_JSON_ZSTD: &str = "data_json_zstd";
-const DATA_BINARY: &str = "data_binary";
-const DATA_BINARY_ZSTD: &str = "data_binary_zstd";
+const OUTBOX_MODE: &str = "outbox_mode";
+const OUTBOX_NONE: &str = "none";
+const DATA_OBJECT: &str = "data_object";
 
-/// A tenant has one shard per hour until it writes more than a partition takes.
-const SHARD: u16 = 0;
-
-/// Data below this many bytes is not worth the compressor's time: its frame costs 10 bytes or more.
-const MIN_COMPRESSED_BYTES: usize = 128;
-
-/// The level at which zstd spends about as long as SHA-256 on the same bytes.
-const ZSTD_LEVEL: i32 = 3;
-
-/// The item of an event.
+/// The item of an event, all of it.
 pub fn encode(logged: &LoggedEvent) -> Item {
     let LoggedEvent {
         tenant,
         event_id,
         event,
         fingerprint,
+        outbox,
+        shard,
         expires_at,
     } = logged;
     let mut item = Item::from([
@@ -49,7 +44,7 @@ pub fn encode(logged: &LoggedEvent) -> Item {
         (EVENT_ID.to_owned(), s(event_id.to_string())),
         (
             keys::LOG_PK.to_owned(),
-            s(keys::log_hour(tenant, *event_id, SHARD)),
+            s(keys::log_hour(tenant, *event_id, *shard)),
         ),
         (TYPE.to_owned(), s(event.event_type())),
         (
@@ -58,6 +53,9 @@ pub fn encode(logged: &LoggedEvent) -> Item {
         ),
         (keys::EXPIRES_AT.to_owned(), n(expires_at.unix_timestamp())),
     ]);
+    if *outbox == OutboxMode::None {
+        item.insert(OUTBOX_MODE.to_owned(), s(OUTBOX_NONE));
+    }
     if let Some(correlation_id) = event.correlation_id() {
         item.insert(
             keys::CORR_PK.to_owned(),
@@ -67,46 +65,153 @@ pub fn encode(logged: &LoggedEvent) -> Item {
     for (name, value) in event.context() {
         item.insert(name.to_string(), encode_context(value));
     }
-    if let Some((name, value)) = event.data().map(encode_data) {
-        item.insert(name.to_owned(), value);
+    if let Some(data) = event.data() {
+        let (form, value) = DataForm::encode(data);
+        item.insert(form.attribute().to_owned(), value);
     }
     item
 }
 
-/// The event of a stream record's new image.
-pub fn decode_stream_image(image: serde_dynamo::Item) -> Result<LoggedEvent, StoreError> {
-    decode(&image.into())
+/// Data that its event's item does not hold.
+pub(crate) struct DataObject {
+    pub(crate) key: PayloadKey,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Takes the data out of an item, if it has any, and leaves word of its form.
+pub(crate) fn take_data_out(logged: &LoggedEvent, item: &mut Item) -> Option<DataObject> {
+    let form = DataForm::of(item)?;
+    let bytes = match item.remove(form.attribute())? {
+        AttributeValue::S(text) => text.into_bytes(),
+        AttributeValue::B(bytes) => bytes.into_inner(),
+        _ => return None,
+    };
+    item.insert(DATA_OBJECT.to_owned(), s(form.name()));
+    let key = PayloadKey {
+        tenant: logged.tenant.clone(),
+        event_id: logged.event_id,
+        expires_at: logged.expires_at,
+    };
+    Some(DataObject { key, bytes })
+}
+
+/// The item of an event, and what of it has to stand in the payload bucket for the item not to be larger
+/// than this many bytes.
+pub(crate) fn encode_within(
+    logged: &LoggedEvent,
+    max_item_bytes: usize,
+) -> (Item, Option<DataObject>) {
+    let mut item = encode(logged);
+    if item_bytes(&item) <= max_item_bytes {
+        return (item, None);
+    }
+    let object = take_data_out(logged, &mut item);
+    (item, object)
+}
+
+/// The event of a stream record's new image. Malformed is what no program could make an event of.
+pub async fn decode_stream_image<P: Payloads>(
+    image: serde_dynamo::Item,
+    payloads: &P,
+) -> Result<LoggedEvent, StoreError> {
+    decode(&image.into(), payloads).await
 }
 
 /// The event of an item.
-pub(crate) fn decode(item: &Item) -> Result<LoggedEvent, StoreError> {
-    let reader = Reader {
-        what: "event",
-        item,
-    };
-    let (tenant, source, id) = keys::parse_event(reader.text(keys::PK)?)
-        .ok_or_else(|| reader.malformed(keys::PK, "is not an event's key"))?;
-    let event_type = reader.text(TYPE)?.to_owned();
-    let context = decode_context(&reader)?;
-    let event = CloudEvent::new(source, id, event_type, context, decode_data(&reader)?).map_err(
-        |violations| {
+pub(crate) async fn decode<P: Payloads>(
+    item: &Item,
+    payloads: &P,
+) -> Result<LoggedEvent, StoreError> {
+    let item = EventItem::read(item)?;
+    let data = item.data(payloads).await?;
+    item.event(data)
+}
+
+/// An item whose keys are read.
+struct EventItem<'a> {
+    reader: Reader<'a>,
+    tenant: TenantId,
+    source: String,
+    id: String,
+    event_id: EventId,
+    shard: LogShard,
+    expires_at: UtcDateTime,
+}
+
+impl<'a> EventItem<'a> {
+    fn read(item: &'a Item) -> Result<Self, StoreError> {
+        let reader = Reader {
+            what: "event",
+            item,
+        };
+        let (tenant, source, id) = keys::parse_event(reader.text(keys::PK)?)
+            .ok_or_else(|| reader.malformed(keys::PK, "is not an event's key"))?;
+        let log_pk = reader.text(keys::LOG_PK)?;
+        let shard = log_pk.rsplit('#').next().unwrap_or_default().parse();
+        Ok(Self {
+            event_id: reader.parsed(EVENT_ID)?,
+            shard: shard.map_err(|error| reader.malformed(keys::LOG_PK, error))?,
+            expires_at: UtcDateTime::from_unix_timestamp(reader.number(keys::EXPIRES_AT)?)
+                .map_err(|error| reader.malformed(keys::EXPIRES_AT, error))?,
+            reader,
+            tenant,
+            source,
+            id,
+        })
+    }
+
+    /// Its data, from wherever it is.
+    async fn data<P: Payloads>(&self, payloads: &P) -> Result<Option<Data>, StoreError> {
+        let Some(form) = self.reader.optional_text(DATA_OBJECT)? else {
+            return DataForm::decode_inline(&self.reader);
+        };
+        let form = DataForm::named(form)
+            .ok_or_else(|| self.reader.malformed(DATA_OBJECT, "is not a form of data"))?;
+        let key = PayloadKey {
+            tenant: self.tenant.clone(),
+            event_id: self.event_id,
+            expires_at: self.expires_at,
+        };
+        let bytes = payloads.get(&key).await?;
+        let bytes = bytes.ok_or_else(|| {
+            self.reader
+                .malformed(DATA_OBJECT, "names data that is gone")
+        })?;
+        form.decode(&self.reader, bytes).map(Some)
+    }
+
+    fn event(self, data: Option<Data>) -> Result<LoggedEvent, StoreError> {
+        let reader = self.reader;
+        let event_type = reader.text(TYPE)?.to_owned();
+        let context = decode_context(&reader)?;
+        let event = CloudEvent::new(self.source, self.id, event_type, context, data);
+        let event = event.map_err(|violations| {
             let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
             reader.malformed("event", format!("breaks rules: {}", all.join("; ")))
-        },
-    )?;
-    Ok(LoggedEvent {
-        tenant,
-        event_id: reader.parsed(EVENT_ID)?,
-        event,
-        fingerprint: decode_fingerprint(&reader)?,
-        expires_at: UtcDateTime::from_unix_timestamp(reader.number(keys::EXPIRES_AT)?)
-            .map_err(|error| reader.malformed(keys::EXPIRES_AT, error))?,
-    })
+        })?;
+        Ok(LoggedEvent {
+            tenant: self.tenant,
+            event_id: self.event_id,
+            event,
+            fingerprint: decode_fingerprint(&reader)?,
+            outbox: decode_outbox_mode(&reader)?,
+            shard: self.shard,
+            expires_at: self.expires_at,
+        })
+    }
 }
 
 pub(crate) fn decode_fingerprint(reader: &Reader<'_>) -> Result<Fingerprint, StoreError> {
     Fingerprint::from_bytes(reader.bytes(FINGERPRINT)?)
         .ok_or_else(|| reader.malformed(FINGERPRINT, "is not 32 bytes"))
+}
+
+fn decode_outbox_mode(reader: &Reader<'_>) -> Result<OutboxMode, StoreError> {
+    match reader.optional_text(OUTBOX_MODE)? {
+        None => Ok(OutboxMode::Dispatch),
+        Some(OUTBOX_NONE) => Ok(OutboxMode::None),
+        Some(_) => Err(reader.malformed(OUTBOX_MODE, "is not 'none'")),
+    }
 }
 
 fn encode_context(value: &ContextValue) -> AttributeValue {
@@ -135,63 +240,4 @@ fn decode_context(reader: &Reader<'_>) -> Result<Context, StoreError> {
         context.insert(key, value);
     }
     Ok(context)
-}
-
-fn encode_data(data: &Data) -> (&'static str, AttributeValue) {
-    let compressed = compress(data.bytes());
-    match (data, compressed) {
-        (Data::Json(_), Some(zstd)) => (DATA_JSON_ZSTD, AttributeValue::B(Blob::new(zstd))),
-        (Data::Binary(_), Some(zstd)) => (DATA_BINARY_ZSTD, AttributeValue::B(Blob::new(zstd))),
-        (Data::Json(json), None) => (DATA_JSON, s(json.get())),
-        (Data::Binary(bytes), None) => {
-            (DATA_BINARY, AttributeValue::B(Blob::new(bytes.as_slice())))
-        }
-    }
-}
-
-/// The smaller form, if there is one. A compressor that fails is one that does not help.
-fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
-    if bytes.len() < MIN_COMPRESSED_BYTES {
-        return None;
-    }
-    let compressed = zstd::bulk::compress(bytes, ZSTD_LEVEL).ok()?;
-    (compressed.len() < bytes.len()).then_some(compressed)
-}
-
-fn decode_data(reader: &Reader<'_>) -> Result<Option<Data>, StoreError> {
-    let forms = [DATA_JSON, DATA_JSON_ZSTD, DATA_BINARY, DATA_BINARY_ZSTD];
-    let mut present = forms
-        .into_iter()
-        .filter(|name| reader.item.contains_key(*name));
-    let Some(name) = present.next() else {
-        return Ok(None);
-    };
-    if let Some(second) = present.next() {
-        return Err(reader.malformed(second, format!("is there beside {name}")));
-    }
-    let data = match name {
-        DATA_JSON => json(reader, name, reader.text(name)?.to_owned())?,
-        DATA_JSON_ZSTD => {
-            let text = String::from_utf8(decompress(reader, name)?);
-            json(
-                reader,
-                name,
-                text.map_err(|error| reader.malformed(name, error))?,
-            )?
-        }
-        DATA_BINARY => Data::Binary(reader.bytes(name)?.to_vec()),
-        _ => Data::Binary(decompress(reader, name)?),
-    };
-    Ok(Some(data))
-}
-
-fn json(reader: &Reader<'_>, name: &str, text: String) -> Result<Data, StoreError> {
-    let json = RawValue::from_string(text);
-    json.map(Data::Json)
-        .map_err(|error| reader.malformed(name, error))
-}
-
-fn decompress(reader: &Reader<'_>, name: &str) -> Result<Vec<u8>, StoreError> {
-    zstd::bulk::decompress(reader.bytes(name)?, MAX_EVENT_BYTES)
-        .map_err(|error| reader.malformed(name, error))
 }

@@ -2,6 +2,8 @@
 
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
+use pillarbox_domain::log_shard::LogShard;
+use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
 use time::UtcDateTime;
@@ -34,8 +36,8 @@ pub fn parse_event(key: &str) -> Option<(TenantId, String, String)> {
     Some((tenant.parse().ok()?, source, id))
 }
 
-/// `T#<tenant>#<yyyymmddhh>#<shard>`: an hour of a tenant's log.
-pub fn log_hour(tenant: &TenantId, event_id: EventId, shard: u16) -> String {
+/// `T#<tenant>#<yyyymmddhh>#<shard>`: a shard of an hour of a tenant's log.
+pub fn log_hour(tenant: &TenantId, event_id: EventId, shard: LogShard) -> String {
     let at = event_id.accepted_at();
     let (year, month, day) = at.to_calendar_date();
     format!(
@@ -83,6 +85,22 @@ pub fn inbox(key: &InboxKey) -> String {
     format!("T#{}#S#{}#{}", key.tenant, key.subscription, key.event_id)
 }
 
+/// Days that objects of the payload bucket are kept, by the first part of their keys. template.yaml has a
+/// lifecycle rule for each.
+pub const PAYLOAD_CLASSES: [u16; 10] = [8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
+
+/// `d<days>/<tenant>/<event id>`: data that is too large for its event's item.
+///
+/// The days are the least of [`PAYLOAD_CLASSES`] that outlast the event by a day. So every object expires by a
+/// rule of its bucket, also one whose event was never written.
+pub fn payload(key: &PayloadKey) -> String {
+    let kept = (key.expires_at - key.event_id.accepted_at()).whole_days();
+    let outlasts = |class: &u16| i64::from(*class) > kept;
+    let class = PAYLOAD_CLASSES.into_iter().find(outlasts);
+    let class = class.unwrap_or(PAYLOAD_CLASSES[PAYLOAD_CLASSES.len() - 1]);
+    format!("d{class}/{}/{}", key.tenant, key.event_id)
+}
+
 fn compact(at: UtcDateTime) -> String {
     let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second) = at.as_hms();
@@ -118,9 +136,25 @@ mod tests {
     }
 
     #[test]
+    fn an_object_outlasts_its_event() {
+        let event_id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        for (days, class) in [(7, 8), (8, 16), (90, 128), (3_650, 4_096)] {
+            let key = PayloadKey {
+                tenant: demo(),
+                event_id,
+                expires_at: event_id.accepted_at() + time::Duration::days(days),
+            };
+            assert_eq!(payload(&key), format!("d{class}/demo/{event_id}"), "{days}");
+        }
+    }
+
+    #[test]
     fn times_in_keys_are_utc_and_sort() {
         let id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
-        assert_eq!(log_hour(&demo(), id, 0), "T#demo#2022022219#0");
+        assert_eq!(
+            log_hour(&demo(), id, LogShard::default()),
+            "T#demo#2022022219#0"
+        );
         assert_eq!(receipts(Bucket::of(id)), "R#20220222192220");
     }
 }

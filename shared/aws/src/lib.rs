@@ -1,9 +1,10 @@
-//! The ports of `pillarbox-domain` on DynamoDB and SQS.
+//! The ports of `pillarbox-domain` on DynamoDB, SQS and S3.
 //!
-//! The only crate that names an AWS SDK. One file per table or queue; every key is written in [`keys`].
+//! The only crate that names an AWS SDK. One file per table, queue or bucket; every key is written in [`keys`].
 #![warn(missing_docs)]
 
 mod client;
+mod data_form;
 mod dead_letters;
 mod error;
 mod event_item;
@@ -11,15 +12,18 @@ mod event_log;
 mod inbox;
 mod item;
 pub mod keys;
+mod payloads;
 mod queues;
 mod receipts;
 mod registry;
+mod tenants;
 
 pub use client::{AwsEnvironment, Clients};
 pub use dead_letters::SqsDeadLetters;
 pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;
 pub use inbox::DynamoInbox;
+pub use payloads::S3Payloads;
 pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;
 pub use registry::DynamoRegistry;

@@ -17,17 +17,17 @@ use crate::keys;
 
 const DIGEST: &str = "digest";
 const SCOPES: &str = "scopes";
-const NAME: &str = "name";
+pub(crate) const NAME: &str = "name";
 const TYPES: &str = "types";
 const QUEUE_URL: &str = "queue_url";
 const SUBSCRIPTION_ID: &str = "subscription_id";
-const VERSION: &str = "version";
+pub(crate) const VERSION: &str = "version";
 
 /// The registry in one table.
 #[derive(Clone)]
 pub struct DynamoRegistry {
-    client: Client,
-    table: String,
+    pub(crate) client: Client,
+    pub(crate) table: String,
 }
 
 impl DynamoRegistry {

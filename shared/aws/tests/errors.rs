@@ -2,8 +2,6 @@
 //! through the real SDK.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 
@@ -12,11 +10,11 @@ use aws_smithy_types::body::SdkBody;
 use pillarbox_aws::{DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeliveryQueues};
 use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
-use pillarbox_domain::publish::{AppendError, Appended, EventLog};
+use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog};
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
-use pillarbox_testkit::ManualClock;
 use pillarbox_testkit::builders::{event, logged, tenant};
+use pillarbox_testkit::{ManualClock, MemoryPayloads};
 use serde_json::{Value, json};
 
 /// AWS, answering one call with this.
@@ -57,9 +55,16 @@ fn queues(answers: StaticReplayClient) -> SqsDeliveryQueues {
     SqsDeliveryQueues::new(aws_sdk_sqs::Client::from_conf(config.build()))
 }
 
-async fn append(answers: StaticReplayClient) -> AppendError {
+type Log = DynamoEventLog<MemoryPayloads, ManualClock>;
+
+fn log(answers: StaticReplayClient, clock: &ManualClock) -> Log {
+    let (table, payloads) = ("events".to_owned(), MemoryPayloads::default());
+    DynamoEventLog::new(dynamodb(answers), table, payloads, clock.clone())
+}
+
+async fn append(answers: StaticReplayClient) -> StoreError {
     let clock = ManualClock::default();
-    let log = DynamoEventLog::new(dynamodb(answers), "events".to_owned(), clock.clone());
+    let log = log(answers, &clock);
     let event = logged(&clock, &tenant("demo"), event("1", json!(1)));
     log.append(&event).await.unwrap_err()
 }
@@ -72,7 +77,7 @@ async fn a_log_that_throttles_asks_for_patience() {
         "RequestLimitExceeded",
     ] {
         let error = append(refusal(code)).await;
-        let AppendError::Store(StoreError::Throttled { operation }) = error else {
+        let StoreError::Throttled { operation } = error else {
             panic!("{code}: {error:?}");
         };
         assert_eq!(operation, "PutItem");
@@ -91,7 +96,7 @@ async fn any_other_refusal_is_a_failure_whose_chain_names_it() {
 #[tokio::test]
 async fn a_taken_key_without_its_item_is_no_duplicate() {
     let error = append(refusal("ConditionalCheckFailedException")).await;
-    let malformed = matches!(error, AppendError::Store(StoreError::Malformed { .. }));
+    let malformed = matches!(error, StoreError::Malformed { .. });
     assert!(malformed, "{error:?}");
 }
 
@@ -105,7 +110,7 @@ async fn receipts_and_subscriptions_tell_throttling_too() {
         subscriptions: vec![],
     };
     let batch = clock.next_id();
-    let receipt = &receipts(&[handed_over], batch, clock.now(), Duration::ZERO)[0];
+    let receipt = &receipts(&[handed_over], batch, clock.now(), clock.now())[0];
     let throttling = || dynamodb(refusal("ThrottlingException"));
     let store = DynamoReceipts::new(throttling(), "outbox".to_owned());
     let error = store.put(receipt).await.unwrap_err();
@@ -179,14 +184,11 @@ fn calls(aws: &StaticReplayClient) -> Vec<String> {
 }
 
 /// A log on these answers, and as many new events as are wanted.
-fn log_and_events(
-    aws: &StaticReplayClient,
-    count: usize,
-) -> (DynamoEventLog<ManualClock>, Vec<LoggedEvent>) {
+fn log_and_events(aws: &StaticReplayClient, count: usize) -> (Log, Vec<LoggedEvent>) {
     let clock = ManualClock::default();
     let new = |n: usize| logged(&clock, &tenant("demo"), event(&n.to_string(), json!(n)));
     let events = (0..count).map(new).collect();
-    let log = DynamoEventLog::new(dynamodb(aws.clone()), "events".to_owned(), clock.clone());
+    let log = log(aws.clone(), &clock);
     (log, events)
 }
 
@@ -204,6 +206,54 @@ async fn a_hundred_new_events_are_four_calls() {
             .all(|appended| matches!(appended, Ok(Appended::New)))
     );
     assert_eq!(calls(&aws), ["BatchExecuteStatement"; 4]);
+}
+
+#[tokio::test]
+async fn a_hundred_events_as_a_whole_are_one_call() {
+    let aws = StaticReplayClient::new(vec![json_answer(200, &json!({}))]);
+    let (log, events) = log_and_events(&aws, 100);
+    let appended = log.append_atomically(&events).await.unwrap();
+    assert_eq!(appended, vec![Appended::New; 100]);
+    assert_eq!(calls(&aws), ["TransactWriteItems"]);
+}
+
+/// Reasons as DynamoDB gives them: one for each item, in their order.
+fn cancelled(codes: [&str; 2]) -> StaticReplayClient {
+    let reasons = codes.map(|code| json!({ "Code": code, "Message": "as recorded" }));
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    let message = format!(
+        "Transaction cancelled, please refer cancellation reasons for specific reasons [{}]",
+        codes.join(", ")
+    );
+    let answer = json!({ "__type": kind, "Message": message, "CancellationReasons": reasons });
+    aws(400, &answer)
+}
+
+#[tokio::test]
+async fn a_transaction_that_meets_another_or_is_throttled_asks_for_patience() {
+    for code in [
+        "TransactionConflict",
+        "ProvisionedThroughputExceeded",
+        "ThrottlingError",
+    ] {
+        let aws = cancelled(["None", code]);
+        let (log, events) = log_and_events(&aws, 2);
+        let error = log.append_atomically(&events).await.unwrap_err();
+        let throttled = matches!(
+            error,
+            AtomicAppendError::Store(StoreError::Throttled { .. })
+        );
+        assert!(throttled, "{code}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_cancelled_for_another_reason_is_a_failure_that_names_it() {
+    let aws = cancelled(["None", "ItemCollectionSizeLimitExceeded"]);
+    let (log, events) = log_and_events(&aws, 2);
+    let error = log.append_atomically(&events).await.unwrap_err();
+    let chain = ErrorChain(&error).to_string();
+    assert!(chain.contains("ItemCollectionSizeLimitExceeded"), "{chain}");
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::iter::repeat_with;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::join_all;
+use time::UtcDateTime;
 
 use crate::clock::Clock;
 use crate::delivery::{Delivery, Message};
 use crate::event_id::EventId;
-use crate::logged_event::LoggedEvent;
+use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::receipt::{HandedOver, Receipts, receipts};
 use crate::store_error::StoreError;
 use crate::subscription::{QueueUrl, Subscription};
@@ -72,8 +72,6 @@ pub struct Dispatcher<'a, S, Q, R, C> {
     pub receipts: &'a R,
     /// What time it is.
     pub clock: &'a C,
-    /// How long a receipt is kept.
-    pub retention: Duration,
 }
 
 /// Why an event is not known to be handed over. The same event has to be dispatched again.
@@ -117,7 +115,7 @@ where
         let registry = self.read_subscriptions(events).await;
         let routes = events.iter().map(|event| route(&registry, event)).collect();
         let outcomes = self.send(events, routes).await;
-        self.write_receipts(outcomes).await
+        self.write_receipts(events, outcomes).await
     }
 
     async fn read_subscriptions(&self, events: &[LoggedEvent]) -> Owned {
@@ -165,13 +163,19 @@ where
     }
 
     /// A receipt that cannot be written takes back every event that it tells of.
-    async fn write_receipts(&self, mut outcomes: Outcomes) -> Outcomes {
-        let done: Vec<HandedOver> = outcomes.iter().flatten().cloned().collect();
+    /// What is only logged has no receipt: nothing was handed over.
+    async fn write_receipts(&self, events: &[LoggedEvent], mut outcomes: Outcomes) -> Outcomes {
+        let done = events
+            .iter()
+            .zip(&outcomes)
+            .filter(|(event, _)| event.outbox == OutboxMode::Dispatch);
+        let done: Vec<HandedOver> = done.filter_map(|(_, done)| done.clone().ok()).collect();
+        let expires_at = events.iter().map(|event| event.expires_at).max();
         let receipts = receipts(
             &done,
             self.clock.next_id(),
             self.clock.now(),
-            self.retention,
+            expires_at.unwrap_or(UtcDateTime::MAX),
         );
         let written = join_all(receipts.iter().map(|receipt| self.receipts.put(receipt))).await;
         for (receipt, written) in receipts.iter().zip(written) {
@@ -198,6 +202,9 @@ type Route = Result<Vec<Subscription>, DispatchError>;
 
 /// The subscriptions that want the event: its tenant's, then the bus's. The bus's own events have one owner.
 fn route(registry: &Owned, event: &LoggedEvent) -> Route {
+    if event.outbox == OutboxMode::None {
+        return Ok(vec![]);
+    }
     let mut matched = Vec::new();
     let mut owners = vec![event.tenant.clone(), TenantId::bus()];
     owners.dedup();

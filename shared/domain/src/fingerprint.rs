@@ -1,11 +1,14 @@
 //! Whether two events with one key are the same event.
 
+use std::collections::BTreeSet;
+
 use data_encoding::BASE64;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::cloud_event::{CloudEvent, Data, Fault, SPEC_VERSION, Violation};
+use crate::cloud_event::{AttributeName, CloudEvent, Data, Fault, SPEC_VERSION, Violation};
 
 /// SHA-256 over an event's content, so that a repeated publish is told from a conflicting one (P2).
 ///
@@ -45,6 +48,26 @@ impl Fingerprint {
         Ok(Self(Sha256::digest(canonical).into()))
     }
 
+    /// What makes two events with one key different ones: the names of attributes, and `data`. Empty when
+    /// their fingerprints are equal.
+    pub fn differing(first: &CloudEvent, other: &CloudEvent) -> Vec<String> {
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        if first.event_type() != other.event_type() {
+            names.insert("type");
+        }
+        for event in [first, other] {
+            let all = event.context().keys().map(AttributeName::as_str);
+            let counting = all.filter(|name| !RENEWED_BY_A_RETRY.contains(name));
+            names.extend(
+                counting.filter(|name| first.context().get(*name) != other.context().get(*name)),
+            );
+        }
+        if !same_data(first.data(), other.data()) {
+            names.insert("data");
+        }
+        names.into_iter().map(str::to_owned).collect()
+    }
+
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -53,6 +76,22 @@ impl Fingerprint {
     /// The way back from [`Fingerprint::as_bytes`]; `None` unless there are 32 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
+    }
+}
+
+/// Whether data count alike in a fingerprint.
+fn same_data(first: Option<&Data>, other: Option<&Data>) -> bool {
+    let canonical = |json: &RawValue| {
+        let value: Value = serde_json::from_str(json.get()).ok()?;
+        let mut canonical = serde_json_canonicalizer::to_vec(&value).ok()?;
+        append_large_integers(&value, &mut canonical);
+        Some(canonical)
+    };
+    match (first, other) {
+        (Some(Data::Json(first)), Some(Data::Json(other))) => {
+            first.get() == other.get() || canonical(first) == canonical(other)
+        }
+        (first, other) => first == other,
     }
 }
 
@@ -148,6 +187,28 @@ mod tests {
             ("seq", 1.into()),
         ] {
             assert_ne!(plain, fingerprint(event_with(name, value)), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        let plain = event_with("data", serde_json::json!({ "total": 1 }));
+        let cases = [
+            ("data", serde_json::json!({ "total": 1.0 }), vec![]),
+            ("data", serde_json::json!({ "total": 2 }), vec!["data"]),
+            ("subject", "x".into(), vec!["subject"]),
+            ("type", "order.cancelled".into(), vec!["type"]),
+            ("time", "2026-01-01T00:00:00Z".into(), vec![]),
+        ];
+        let read = |event: &Value| CloudEvent::from_structured(event.to_string().as_bytes());
+        let first = read(&plain).unwrap();
+        for (name, value, expected) in cases {
+            let mut other = plain.clone();
+            other[name] = value;
+            let other = read(&other).unwrap();
+            assert_eq!(Fingerprint::differing(&first, &other), expected, "{name}");
+            let same = Fingerprint::of(&first) == Fingerprint::of(&other);
+            assert_eq!(same, expected.is_empty(), "{name}");
         }
     }
 

@@ -17,7 +17,9 @@ pub mod event_key;
 pub mod fingerprint;
 pub mod inbox;
 pub mod limits;
+pub mod log_shard;
 pub mod logged_event;
+pub mod payload;
 pub mod publish;
 pub mod receipt;
 pub mod registry;
@@ -25,6 +27,7 @@ pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;
 pub mod tenant;
+pub mod tenant_settings;
 pub mod timed_cache;
 
 pub use clock::Clock;

@@ -1,7 +1,5 @@
 //! Every limit, its unit and where it comes from. Each has a test one over it.
 
-use std::time::Duration;
-
 /// Bytes of one event in structured form, as published.
 ///
 /// An SQS message holds 1 MiB (1,048,576 bytes) with its message attributes
@@ -34,9 +32,19 @@ pub const MAX_CORRELATION_ID_BYTES: usize = 512;
 /// the separators take at most 70.
 pub const MAX_EVENT_KEY_BYTES: usize = 1_900;
 
-/// Bytes of one stored event, everything counted. A DynamoDB item holds 409,600 bytes with attribute
-/// names; the rest is room for the keys' projection and for attributes to come.
+/// Bytes of one stored event, everything counted; data that would exceed it goes to the payload bucket. A
+/// DynamoDB item holds 409,600 bytes with attribute names
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); the rest is room
+/// for the keys' projection and for attributes to come.
 pub const MAX_ITEM_BYTES: usize = 400_000;
+
+/// Events of a batch that is stored as a whole or not at all: a DynamoDB transaction has 100 actions
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+pub const MAX_ATOMIC_EVENTS: usize = 100;
+
+/// Bytes of all items of a batch that is stored as a whole. A DynamoDB transaction holds 4 MB; when a batch
+/// has more, data above its share goes to the payload bucket, so that no batch is refused for it.
+pub const MAX_TRANSACTION_BYTES: usize = 4_000_000;
 
 /// Characters of a tenant id, and of a subscription id.
 pub const MAX_NAME_CHARS: usize = 63;
@@ -44,5 +52,16 @@ pub const MAX_NAME_CHARS: usize = 63;
 /// Type patterns of one subscription.
 pub const MAX_TYPE_PATTERNS: usize = 50;
 
-/// How long an event is kept when its tenant asks for nothing else.
-pub const DEFAULT_RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+/// Shards of one hour of a tenant's log: 64 of them take about 64,000 small events a second, and a query of an
+/// hour reads each.
+pub const MAX_LOG_SHARDS: u16 = 64;
+
+/// Days that an event is kept when its tenant asks for nothing else.
+pub const DEFAULT_RETENTION_DAYS: u16 = 90;
+
+/// Days that an event is kept at the least: it is archived after 25 hours, and there must be time to act when
+/// it is not.
+pub const MIN_RETENTION_DAYS: u16 = 7;
+
+/// Days that an event is kept at the most: ten years.
+pub const MAX_RETENTION_DAYS: u16 = 3_650;

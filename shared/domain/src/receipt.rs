@@ -2,7 +2,6 @@
 //! of a status on every event (`docs/adr/0003-receipts.md`).
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use time::UtcDateTime;
 
@@ -106,12 +105,13 @@ pub trait Receipts {
     fn put(&self, receipt: &Receipt) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// The receipts of one hand-over: one per bucket, or a few where one would not fit an item.
+/// The receipts of one hand-over: one per bucket, or a few where one would not fit an item. They are kept as
+/// long as the longest kept of their events.
 pub fn receipts(
     events: &[HandedOver],
     batch: EventId,
     handed_over_at: UtcDateTime,
-    retention: Duration,
+    expires_at: UtcDateTime,
 ) -> Vec<Receipt> {
     let mut receipts = Vec::new();
     for (bucket, groups) in grouped(events) {
@@ -120,7 +120,7 @@ pub fn receipts(
                 bucket,
                 batch: BatchId { id: batch, part },
                 handed_over_at,
-                expires_at: handed_over_at + retention,
+                expires_at,
                 groups,
             });
         }

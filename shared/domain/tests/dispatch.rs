@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use pillarbox_domain::delivery::Received;
 use pillarbox_domain::dispatch::{DispatchError, Dispatcher, Outcomes};
+use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::receipt::{BUCKET_SECONDS, HandedOver};
 use pillarbox_domain::subscription_cache::{CachedSubscriptions, MAX_AGE};
 use pillarbox_domain::{Clock, LoggedEvent, Subscription, TenantId};
-use pillarbox_testkit::builders::{RETENTION, event_with, logged, subscription, tenant};
+use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
 use pillarbox_testkit::{ManualClock, MemoryQueues, MemoryReceipts, MemoryRegistry};
 use serde_json::json;
 
@@ -43,7 +44,6 @@ impl Bus {
             queues: &self.queues,
             receipts: &self.receipts,
             clock: &self.clock,
-            retention: RETENTION,
         };
         dispatcher.dispatch(events).await
     }
@@ -63,6 +63,23 @@ fn names(handed_over: &HandedOver) -> Vec<&str> {
         .iter()
         .map(|id| id.as_str())
         .collect()
+}
+
+#[tokio::test]
+async fn what_is_only_logged_goes_to_nobody_and_has_no_receipt() {
+    let bus = Bus::with([subscription(&tenant("demo"), "all", &["*"])]);
+    let dispatched = bus.event("demo", "1", "order.created");
+    let mut logged_only = bus.event("demo", "2", "order.created");
+    logged_only.outbox = OutboxMode::None;
+    let outcomes = bus.dispatch(&[logged_only, dispatched.clone()]).await;
+    let matched: Vec<usize> = outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().unwrap().subscriptions.len())
+        .collect();
+    assert_eq!(matched, [0, 1]);
+    assert_eq!(bus.queues.bodies("all").len(), 1);
+    assert_eq!(bus.receipted(), [dispatched.event_id.to_string()]);
+    assert_eq!(bus.receipts.written()[0].expires_at, dispatched.expires_at);
 }
 
 #[tokio::test]

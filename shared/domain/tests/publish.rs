@@ -4,7 +4,11 @@
 use std::time::Duration;
 
 use pillarbox_domain::cloud_event::ParseError;
-use pillarbox_domain::publish::{BatchPublished, PublishError, Published, publish, publish_all};
+use pillarbox_domain::publish::{
+    AtomicError, BatchPublished, Conflict, PublishError, Published, Refusal, Terms, publish,
+    publish_all, publish_atomically,
+};
+use pillarbox_domain::tenant_settings::Retention;
 use pillarbox_domain::{Clock, CloudEvent, EventId};
 use pillarbox_testkit::builders::{RETENTION, event, event_with, tenant};
 use pillarbox_testkit::{ManualClock, MemoryEventLog};
@@ -28,15 +32,37 @@ impl Bus {
         self.publish_as("demo", event, self.clock.next_id()).await
     }
 
-    async fn publish_all(&self, events: Vec<Result<CloudEvent, ParseError>>) -> BatchPublished {
-        publish_all(&self.log, &tenant("demo"), events, &self.clock, RETENTION).await
+    async fn publish_all(&self, events: Vec<Result<CloudEvent, PublishError>>) -> BatchPublished {
+        publish_all(&self.log, &tenant("demo"), events, &self.clock, &terms()).await
+    }
+
+    async fn publish_atomically(
+        &self,
+        events: Vec<Result<CloudEvent, PublishError>>,
+    ) -> Result<Vec<Published>, AtomicError> {
+        publish_atomically(&self.log, &tenant("demo"), events, &self.clock, &terms()).await
     }
 
     async fn publish_as(&self, owner: &str, event: CloudEvent, id: EventId) -> Published {
-        publish(&self.log, &tenant(owner), event, id, RETENTION)
+        publish(&self.log, &tenant(owner), event, id, &terms())
             .await
             .unwrap()
     }
+}
+
+/// As builders keep events.
+fn terms() -> Terms {
+    Terms {
+        retention: Retention::from_days(7).unwrap(),
+        ..Terms::default()
+    }
+}
+
+fn conflict(event_id: EventId, differing: &[&str]) -> Published {
+    Published::Conflict(Conflict {
+        event_id,
+        differing: differing.iter().map(ToString::to_string).collect(),
+    })
 }
 
 #[tokio::test]
@@ -62,10 +88,10 @@ async fn other_content_under_the_same_key_is_a_conflict() {
     };
     assert_eq!(
         bus.publish(event("1", json!(2))).await,
-        Published::Conflict(first)
+        conflict(first, &["data"])
     );
     let other_type = event_with(json!({ "id": "1", "data": 1, "type": "order.cancelled" }));
-    assert_eq!(bus.publish(other_type).await, Published::Conflict(first));
+    assert_eq!(bus.publish(other_type).await, conflict(first, &["type"]));
     assert_eq!(
         bus.publish(event("1", json!(1))).await,
         Published::Duplicate(first)
@@ -120,14 +146,14 @@ async fn of_a_batch_the_first_of_each_key_is_stored_and_the_others_are_held_agai
     let batch = batch.iter().map(|(id, data)| Ok(event(id, json!(data))));
     let outcomes = bus.publish_all(batch.collect()).await;
     let outcomes: Vec<Published> = outcomes.into_iter().map(Result::unwrap).collect();
-    let Published::Accepted(new) = outcomes[0] else {
+    let Published::Accepted(new) = outcomes[0].clone() else {
         panic!("{outcomes:?}");
     };
     let expected = [
         Published::Duplicate(before),
         Published::Duplicate(new),
-        Published::Conflict(new),
-        Published::Conflict(before),
+        conflict(new, &["data"]),
+        conflict(before, &["data"]),
     ];
     assert_eq!(outcomes[1..5], expected);
     assert!(matches!(outcomes[5], Published::Accepted(id) if id > new));
@@ -137,10 +163,89 @@ async fn of_a_batch_the_first_of_each_key_is_stored_and_the_others_are_held_agai
 #[tokio::test]
 async fn an_event_of_a_batch_that_cannot_be_read_leaves_the_others_alone() {
     let bus = Bus::new();
-    let malformed = || Err(ParseError::Malformed("as the test wants it".to_owned()));
+    let malformed = || {
+        Err(PublishError::from(ParseError::Malformed(
+            "as the test wants it".to_owned(),
+        )))
+    };
     let batch = vec![malformed(), Ok(event("1", json!(1))), malformed()];
     let outcomes = bus.publish_all(batch).await;
     assert!(matches!(outcomes[0], Err(PublishError::Parse(_))));
     assert!(matches!(outcomes[1], Ok(Published::Accepted(_))));
     assert!(matches!(outcomes[2], Err(PublishError::Parse(_))));
+}
+
+fn events(wanted: &[(&str, i32)]) -> Vec<Result<CloudEvent, PublishError>> {
+    let event = |(id, data): &(&str, i32)| Ok(event(id, json!(data)));
+    wanted.iter().map(event).collect()
+}
+
+#[tokio::test]
+async fn an_atomic_batch_is_stored_as_a_whole_and_its_retry_ends_well() {
+    let bus = Bus::new();
+    let batch = || events(&[("1", 1), ("2", 1), ("1", 1)]);
+    let first = bus.publish_atomically(batch()).await.unwrap();
+    let [
+        Published::Accepted(one),
+        Published::Accepted(two),
+        Published::Duplicate(again),
+    ] = first[..]
+    else {
+        panic!("{first:?}");
+    };
+    assert_eq!(again, one);
+    let retried = bus.publish_atomically(batch()).await.unwrap();
+    assert_eq!(retried, [one, two, one].map(Published::Duplicate));
+    assert_eq!(bus.log.len(), 2);
+}
+
+#[tokio::test]
+async fn an_atomic_batch_with_anything_in_the_way_stores_nothing_and_names_it() {
+    let bus = Bus::new();
+    let before = bus.publish(event("old", json!(1))).await;
+    let malformed = || PublishError::from(ParseError::Malformed("as wanted".to_owned()));
+    let mut batch = events(&[("new", 1), ("x", 1), ("new", 2)]);
+    batch[1] = Err(malformed());
+    let error = bus.publish_atomically(batch).await.unwrap_err();
+    let AtomicError::Refused(refused) = error else {
+        panic!("{error:?}");
+    };
+    let [
+        (1, Refusal::Invalid(_)),
+        (
+            2,
+            Refusal::Differs {
+                first: 0,
+                differing,
+            },
+        ),
+    ] = &refused[..]
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(differing, &["data"]);
+
+    let error = bus
+        .publish_atomically(events(&[("new", 1), ("old", 2)]))
+        .await;
+    let Err(AtomicError::Refused(refused)) = error else {
+        panic!("{error:?}");
+    };
+    let [(1, Refusal::Conflict(taken))] = &refused[..] else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(before, Published::Accepted(taken.event_id));
+    assert_eq!(bus.log.len(), 1);
+}
+
+#[tokio::test]
+async fn one_event_too_many_for_an_atomic_batch_is_told() {
+    let bus = Bus::new();
+    let ids: Vec<String> = (0..101).map(|n: u8| n.to_string()).collect();
+    let all: Vec<(&str, i32)> = ids.iter().map(|id| (id.as_str(), 1)).collect();
+    let error = bus.publish_atomically(events(&all)).await.unwrap_err();
+    assert!(matches!(error, AtomicError::TooMany(101)), "{error:?}");
+    assert!(bus.log.is_empty());
+    let most = bus.publish_atomically(events(&all[..100])).await.unwrap();
+    assert_eq!(most.len(), 100);
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use pillarbox_domain::log_shard::LogShard;
+use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::{Clock, CloudEvent, Fingerprint, LoggedEvent, Subscription, TenantId};
 use serde_json::{Value, json};
 
@@ -37,6 +39,8 @@ pub fn logged<C: Clock>(clock: &C, tenant: &TenantId, event: CloudEvent) -> Logg
         event_id,
         fingerprint: Fingerprint::of(&event).unwrap(),
         event,
+        outbox: OutboxMode::default(),
+        shard: LogShard::default(),
         expires_at: event_id.accepted_at() + RETENTION,
     }
 }

@@ -6,13 +6,20 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64;
 use pillarbox_domain::Clock;
 use pillarbox_domain::credential::{ApiKey, KeyStore, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::inbox::{Claim, ClaimToken, Inbox, InboxKey};
-use pillarbox_domain::publish::{Appended, EventLog, EventReader};
+use pillarbox_domain::log_shard::LogShards;
+use pillarbox_domain::logged_event::OutboxMode;
+use pillarbox_domain::payload::{PayloadKey, Payloads};
+use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
 use pillarbox_domain::registry::{Added, Registry};
-use pillarbox_domain::{LoggedEvent, TenantId};
+use pillarbox_domain::tenant_settings::{
+    Changed, Retention, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
+};
+use pillarbox_domain::{Fingerprint, LoggedEvent, TenantId};
 use serde_json::{Value, json};
 
 use crate::ManualClock;
@@ -28,6 +35,11 @@ pub async fn event_log<L: EventLog + EventReader>(log: &L, clock: &ManualClock) 
     an_event_with_more_attributes_than_a_statement_takes_is_stored_from_a_batch(log, clock).await;
     an_expired_event_does_not_block_its_key(log, clock).await;
     an_expired_event_does_not_block_its_key_in_a_batch(log, clock).await;
+    an_event_of_any_size_is_stored_whole(log, clock).await;
+    how_an_event_is_stored_comes_back(log, clock).await;
+    a_hundred_events_are_stored_as_a_whole(log, clock).await;
+    an_atomic_write_leaves_out_what_is_there_and_is_refused_by_other_content(log, clock).await;
+    of_concurrent_atomic_writes_of_one_key_exactly_one_wins(log, clock).await;
 }
 
 async fn stored<L: EventReader>(log: &L, event: &LoggedEvent) -> Option<LoggedEvent> {
@@ -63,13 +75,10 @@ async fn a_taken_key_answers_with_the_first_event_and_writes_nothing<L: EventLog
     let demo = tenant("taken");
     let first = logged(clock, &demo, event("1", json!(1)));
     assert_eq!(log.append(&first).await.unwrap(), Appended::New);
-    for data in [json!(1), json!(2)] {
-        let again = logged(clock, &demo, event("1", data));
-        let taken = Appended::Taken {
-            event_id: first.event_id,
-            fingerprint: first.fingerprint,
-        };
-        assert_eq!(log.append(&again).await.unwrap(), taken);
+    let other = Appended::Other(Box::new(first.clone()));
+    for (data, found) in [(1, Appended::Same(first.event_id)), (2, other)] {
+        let again = logged(clock, &demo, event("1", json!(data)));
+        assert_eq!(log.append(&again).await.unwrap(), found);
         assert_eq!(stored(log, &first).await.as_ref(), Some(&first));
     }
 }
@@ -150,10 +159,8 @@ async fn a_batch_is_answered_event_by_event_in_its_order<L: EventLog + EventRead
         let first = taken
             .iter()
             .find(|first| first.event.id() == event.event.id());
-        let expected = first.map_or(Appended::New, |first| Appended::Taken {
-            event_id: first.event_id,
-            fingerprint: first.fingerprint,
-        });
+        let other = |first: &LoggedEvent| Appended::Other(Box::new(first.clone()));
+        let expected = first.map_or(Appended::New, other);
         assert_eq!(answer.unwrap(), expected, "{}", event.event.id());
         assert_eq!(
             stored(log, event).await.as_ref(),
@@ -193,6 +200,162 @@ async fn an_expired_event_does_not_block_its_key_in_a_batch<L: EventLog + EventR
     assert_eq!(stored(log, &old).await.as_ref(), Some(&new[0]));
 }
 
+/// Text that no compressor makes much smaller.
+fn noise(bytes: usize) -> String {
+    let mut state = 1_u64;
+    let mut letter = || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        char::from(b'0' + u8::try_from(state >> 58).unwrap())
+    };
+    (0..bytes).map(|_| letter()).collect()
+}
+
+async fn an_event_of_any_size_is_stored_whole<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("large");
+    let large = |id: &str| logged(clock, &demo, event(id, json!(noise(900_000))));
+    let single = large("single");
+    assert_eq!(log.append(&single).await.unwrap(), Appended::New);
+    assert_eq!(stored(log, &single).await.as_ref(), Some(&single));
+    let again = large("single");
+    let found = log.append(&again).await.unwrap();
+    assert_eq!(found, Appended::Same(single.event_id));
+    let mut other = large("single");
+    other.event = event("single", json!(noise(900_001)));
+    other.fingerprint = Fingerprint::of(&other.event).unwrap();
+    let found = log.append(&other).await.unwrap();
+    assert_eq!(found, Appended::Other(Box::new(single)));
+
+    let bytes = BASE64.encode(noise(700_000).as_bytes());
+    let binary = event_with(json!({ "id": "binary", "data_base64": bytes }));
+    let batch = [large("batch"), logged(clock, &demo, binary)];
+    let answers = log.append_all(&batch).await;
+    assert!(
+        matches!(answers[..], [Ok(Appended::New), Ok(Appended::New)]),
+        "{answers:?}"
+    );
+    for event in &batch {
+        assert_eq!(stored(log, event).await.as_ref(), Some(event));
+    }
+}
+
+async fn how_an_event_is_stored_comes_back<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let mut logged = logged(clock, &tenant("modes"), event("1", json!(1)));
+    logged.outbox = OutboxMode::None;
+    logged.shard = LogShards::new(64).unwrap().shard_of(logged.event_id);
+    assert_eq!(log.append(&logged).await.unwrap(), Appended::New);
+    assert_eq!(stored(log, &logged).await, Some(logged));
+}
+
+/// 100 events that together are more than a transaction holds.
+async fn a_hundred_events_are_stored_as_a_whole<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("atomic");
+    let data = json!(noise(60_000));
+    let events: Vec<_> = (0..100)
+        .map(|n| logged(clock, &demo, event(&n.to_string(), data.clone())))
+        .collect();
+    let appended = log.append_atomically(&events).await.unwrap();
+    assert_eq!(appended, vec![Appended::New; 100]);
+    for event in &events {
+        assert_eq!(stored(log, event).await.as_ref(), Some(event));
+    }
+    assert_eq!(log.append_atomically(&[]).await.unwrap(), []);
+}
+
+async fn an_atomic_write_leaves_out_what_is_there_and_is_refused_by_other_content<
+    L: EventLog + EventReader,
+>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("atomic-taken");
+    let new = |id: &str, data: i32| logged(clock, &demo, event(id, json!(data)));
+    let (first, second) = (new("1", 1), new("2", 1));
+    for event in [&first, &second] {
+        assert_eq!(log.append(event).await.unwrap(), Appended::New);
+    }
+    let third = new("3", 1);
+    let refused = [third.clone(), new("1", 2), new("2", 1)];
+    let error = log.append_atomically(&refused).await.unwrap_err();
+    let AtomicAppendError::Taken(taken) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(taken, [(1, first.clone())]);
+    assert_eq!(stored(log, &third).await, None);
+
+    let agreed = [new("1", 1), third.clone(), new("2", 1)];
+    let appended = log.append_atomically(&agreed).await.unwrap();
+    let same = |event: &LoggedEvent| Appended::Same(event.event_id);
+    assert_eq!(appended, [same(&first), Appended::New, same(&second)]);
+    assert_eq!(stored(log, &third).await.as_ref(), Some(&third));
+
+    clock.advance(RETENTION + Duration::from_secs(1));
+    let after_expiry = [new("1", 2), new("4", 1)];
+    let appended = log.append_atomically(&after_expiry).await.unwrap();
+    assert_eq!(appended, [Appended::New, Appended::New]);
+}
+
+/// A transaction that meets another one at an item may be told to come back.
+async fn of_concurrent_atomic_writes_of_one_key_exactly_one_wins<L: EventLog + EventReader>(
+    log: &L,
+    clock: &ManualClock,
+) {
+    let demo = tenant("atomic-race");
+    let writers: Vec<_> = (0..8)
+        .map(|n| {
+            let own = event(&format!("own-{n}"), json!(n));
+            [event("shared", json!(n)), own].map(|event| logged(clock, &demo, event))
+        })
+        .collect();
+    let writes = writers.iter().map(|events| log.append_atomically(events));
+    let answers = futures::future::join_all(writes).await;
+    let mut winners = 0;
+    for (events, answer) in writers.iter().zip(answers) {
+        let [_, own] = events;
+        let written = stored(log, own).await.is_some();
+        assert_eq!(written, answer.is_ok(), "{answer:?}");
+        winners += usize::from(written);
+    }
+    assert_eq!(winners, 1);
+}
+
+/// The suite of [`Payloads`].
+pub async fn payloads<P: Payloads>(payloads: &P, clock: &ManualClock) {
+    let key = |owner: &str| {
+        let event_id = clock.next_id();
+        PayloadKey {
+            tenant: tenant(owner),
+            event_id,
+            expires_at: event_id.accepted_at() + RETENTION,
+        }
+    };
+    let (first, second) = (key("demo"), key("demo"));
+    assert_eq!(payloads.get(&first).await.unwrap(), None);
+    payloads.put(&first, vec![0, 255, 1]).await.unwrap();
+    payloads
+        .put(&second, noise(1_000_000).into_bytes())
+        .await
+        .unwrap();
+    assert_eq!(payloads.get(&first).await.unwrap(), Some(vec![0, 255, 1]));
+    let large = payloads.get(&second).await.unwrap();
+    assert_eq!(large, Some(noise(1_000_000).into_bytes()));
+    let foreign = PayloadKey {
+        tenant: tenant("other"),
+        ..first
+    };
+    assert_eq!(payloads.get(&foreign).await.unwrap(), None);
+}
+
 /// The suite of [`Registry`], [`KeyStore`] and [`Subscriptions`].
 pub async fn registry<R: Registry + KeyStore + Subscriptions>(registry: &R) {
     a_tenant_is_registered_once(registry).await;
@@ -213,6 +376,49 @@ async fn a_tenant_is_registered_once<R: Registry>(registry: &R) {
     );
     assert!(registry.has_tenant(&demo).await.unwrap());
     assert!(!registry.has_tenant(&tenant("other")).await.unwrap());
+}
+
+/// The suite of [`TenantSettingsReader`] and [`TenantSettingsWriter`].
+pub async fn tenant_settings<R: Registry + TenantSettingsReader + TenantSettingsWriter>(
+    registry: &R,
+) {
+    let demo = tenant("settings");
+    assert_eq!(registry.settings(&demo).await.unwrap(), None);
+    let nothing = SettingsChange::default();
+    let changed = registry.change_settings(&demo, &nothing).await.unwrap();
+    assert_eq!(changed, Changed::NoTenant);
+
+    registry.add_tenant(&demo, Some("Demo")).await.unwrap();
+    let mut expected = TenantSettings {
+        name: Some("Demo".to_owned()),
+        ..TenantSettings::default()
+    };
+    assert_eq!(
+        registry.settings(&demo).await.unwrap().as_ref(),
+        Some(&expected)
+    );
+    let changed = registry.change_settings(&demo, &nothing).await.unwrap();
+    assert_eq!(changed, Changed::Done(expected.clone()));
+
+    expected.retention = Retention::from_days(30).unwrap();
+    expected.log_shards = LogShards::new(4).unwrap();
+    let change = SettingsChange {
+        name: None,
+        retention: Some(expected.retention),
+        log_shards: Some(expected.log_shards),
+    };
+    let changed = registry.change_settings(&demo, &change).await.unwrap();
+    assert_eq!(changed, Changed::Done(expected.clone()));
+
+    let fewer = SettingsChange {
+        retention: Some(Retention::from_days(7).unwrap()),
+        log_shards: Some(LogShards::new(3).unwrap()),
+        name: Some("Fewer".to_owned()),
+    };
+    let changed = registry.change_settings(&demo, &fewer).await.unwrap();
+    assert_eq!(changed, Changed::FewerShards(expected.log_shards));
+    assert_eq!(registry.settings(&demo).await.unwrap(), Some(expected));
+    assert_eq!(registry.settings(&tenant("settin")).await.unwrap(), None);
 }
 
 async fn a_key_is_found_by_its_tenant_and_id_only<R: Registry + KeyStore>(registry: &R) {

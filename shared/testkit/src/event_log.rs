@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
-use pillarbox_domain::publish::{AppendError, Appended, EventLog, EventReader};
+use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
 use pillarbox_domain::{Clock, LoggedEvent, StoreError, TenantId};
 
 type Key = (TenantId, String, String);
@@ -25,32 +25,67 @@ impl<C: Clock> MemoryEventLog<C> {
 }
 
 impl<C: Clock + Sync> EventLog for MemoryEventLog<C> {
-    async fn append(&self, event: &LoggedEvent) -> Result<Appended, AppendError> {
-        let key = (
-            event.tenant.clone(),
-            event.event.source().into(),
-            event.event.id().into(),
-        );
+    async fn append(&self, event: &LoggedEvent) -> Result<Appended, StoreError> {
         let mut events = self.events.lock().unwrap();
-        let now = self.clock.now();
-        match events.get(&key).filter(|taken| taken.expires_at >= now) {
-            Some(taken) => Ok(Appended::Taken {
-                event_id: taken.event_id,
-                fingerprint: taken.fingerprint,
-            }),
-            None => {
-                events.insert(key, event.clone());
-                Ok(Appended::New)
-            }
+        let found = find(&events, event, &self.clock);
+        if found == Appended::New {
+            events.insert(key(event), event.clone());
         }
+        Ok(found)
     }
 
-    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, AppendError>> {
+    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, StoreError>> {
         let mut answers = Vec::with_capacity(events.len());
         for event in events {
             answers.push(self.append(event).await);
         }
         answers
+    }
+
+    async fn append_atomically(
+        &self,
+        wanted: &[LoggedEvent],
+    ) -> Result<Vec<Appended>, AtomicAppendError> {
+        let mut events = self.events.lock().unwrap();
+        let found: Vec<Appended> = wanted
+            .iter()
+            .map(|event| find(&events, event, &self.clock))
+            .collect();
+        let others = found
+            .iter()
+            .enumerate()
+            .filter_map(|(place, found)| match found {
+                Appended::Other(first) => Some((place, (**first).clone())),
+                _ => None,
+            });
+        let others: Vec<_> = others.collect();
+        if !others.is_empty() {
+            return Err(AtomicAppendError::Taken(others));
+        }
+        for (event, found) in wanted.iter().zip(&found) {
+            if *found == Appended::New {
+                events.insert(key(event), event.clone());
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn key(event: &LoggedEvent) -> Key {
+    let LoggedEvent { tenant, event, .. } = event;
+    (
+        tenant.clone(),
+        event.source().to_owned(),
+        event.id().to_owned(),
+    )
+}
+
+fn find<C: Clock>(events: &HashMap<Key, LoggedEvent>, event: &LoggedEvent, clock: &C) -> Appended {
+    let taken = events.get(&key(event));
+    match taken.filter(|taken| taken.expires_at >= clock.now()) {
+        None => Appended::New,
+        Some(taken) if taken.fingerprint == event.fingerprint => Appended::Same(taken.event_id),
+        Some(taken) => Appended::Other(Box::new(taken.clone())),
     }
 }
 

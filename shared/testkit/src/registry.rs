@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex};
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
 use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::tenant_settings::{
+    Changed, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
+};
 use pillarbox_domain::{StoreError, Subscription, SubscriptionId, TenantId};
 
 /// Passes [`crate::conformance::registry`].
 #[derive(Default)]
 pub struct MemoryRegistry {
-    tenants: Mutex<HashMap<TenantId, Option<String>>>,
+    tenants: Mutex<HashMap<TenantId, TenantSettings>>,
     keys: Mutex<HashMap<(TenantId, KeyId), StoredKey>>,
     subscriptions: Mutex<HashMap<(TenantId, SubscriptionId), Subscription>>,
     failing: Mutex<bool>,
@@ -87,7 +90,11 @@ impl Registry for MemoryRegistry {
         if tenants.contains_key(tenant) {
             return Ok(Added::Unchanged);
         }
-        tenants.insert(tenant.clone(), name.map(str::to_owned));
+        let settings = TenantSettings {
+            name: name.map(str::to_owned),
+            ..TenantSettings::default()
+        };
+        tenants.insert(tenant.clone(), settings);
         Ok(Added::New)
     }
 
@@ -129,5 +136,39 @@ impl Subscriptions for MemoryRegistry {
         let mut owned: Vec<Subscription> = owned.cloned().collect();
         owned.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(owned.into())
+    }
+}
+
+impl TenantSettingsReader for &MemoryRegistry {
+    async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
+        (**self).settings(tenant).await
+    }
+}
+
+impl TenantSettingsReader for MemoryRegistry {
+    async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
+        self.read()?;
+        Ok(self.tenants.lock().unwrap().get(tenant).cloned())
+    }
+}
+
+impl TenantSettingsWriter for MemoryRegistry {
+    async fn change_settings(
+        &self,
+        tenant: &TenantId,
+        change: &SettingsChange,
+    ) -> Result<Changed, StoreError> {
+        let mut tenants = self.tenants.lock().unwrap();
+        let Some(settings) = tenants.get_mut(tenant) else {
+            return Ok(Changed::NoTenant);
+        };
+        let there = settings.log_shards;
+        if change.log_shards.is_some_and(|wanted| wanted < there) {
+            return Ok(Changed::FewerShards(there));
+        }
+        settings.name = change.name.clone().or(settings.name.take());
+        settings.retention = change.retention.unwrap_or(settings.retention);
+        settings.log_shards = change.log_shards.unwrap_or(there);
+        Ok(Changed::Done(settings.clone()))
     }
 }

@@ -1,7 +1,9 @@
 //! The fakes keep to the same suites as the adapters.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryInbox, MemoryRegistry, conformance};
+use pillarbox_testkit::{
+    ManualClock, MemoryEventLog, MemoryInbox, MemoryPayloads, MemoryRegistry, conformance,
+};
 
 #[tokio::test]
 async fn the_memory_event_log_conforms() {
@@ -12,6 +14,12 @@ async fn the_memory_event_log_conforms() {
 #[tokio::test]
 async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
+    conformance::tenant_settings(&MemoryRegistry::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_payloads_conform() {
+    conformance::payloads(&MemoryPayloads::default(), &ManualClock::default()).await;
 }
 
 #[tokio::test]

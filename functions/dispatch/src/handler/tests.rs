@@ -1,20 +1,29 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
 use pillarbox_domain::Subscription;
+use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryDeadLetters, MemoryQueues, MemoryReceipts, MemoryRegistry,
+    ManualClock, MemoryDeadLetters, MemoryPayloads, MemoryQueues, MemoryReceipts, MemoryRegistry,
 };
 use serde_json::{Value, json};
+use time::UtcDateTime;
 
 use super::Dispatch;
 
-type TestDispatch =
-    Dispatch<MemoryRegistry, MemoryQueues, MemoryReceipts, MemoryDeadLetters, ManualClock>;
+type TestDispatch = Dispatch<
+    MemoryPayloads,
+    MemoryRegistry,
+    MemoryQueues,
+    MemoryReceipts,
+    MemoryDeadLetters,
+    ManualClock,
+>;
 
 fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDispatch {
     Dispatch {
+        payloads: MemoryPayloads::default(),
         subscriptions: MemoryRegistry::with(subscriptions),
         queues: MemoryQueues::default(),
         receipts: MemoryReceipts::default(),
@@ -71,7 +80,7 @@ async fn every_event_of_a_recorded_batch_is_handed_over_and_the_rest_is_put_away
     assert_eq!(dead.len(), 1);
     assert_eq!(
         dead[0].reason,
-        "a stored event is malformed: type is missing"
+        "a stored event is malformed: expires_at is missing"
     );
     assert!(dead[0].record.contains("T#demo#K#/shop#broken"));
 }
@@ -139,6 +148,10 @@ async fn an_item_whose_data_is_not_what_it_says_is_put_away() {
         ("subject", json!({ "M": {} })),
         ("Subject", json!({ "S": "x" })),
         ("seq", json!({ "N": "99999999999" })),
+        ("data_object", json!({ "S": "avro" })),
+        ("data_object", json!({ "S": "json" })),
+        ("outbox_mode", json!({ "S": "later" })),
+        ("log_pk", json!({ "S": "T#demo#2026112300" })),
     ];
     for (name, value) in cases {
         let dispatch = dispatch_to_connector();
@@ -162,4 +175,57 @@ async fn without_subscriptions_the_batch_comes_again() {
     let answer = dispatch.handle(batch(&recorded())).await.unwrap();
     assert_eq!(answer, failed("000000000000000000001"));
     assert!(dispatch.receipts.written().is_empty());
+}
+
+/// The first record, with its data in the payload bucket.
+fn large() -> Value {
+    let mut records = recorded();
+    let image = &mut records["Records"][0]["dynamodb"]["NewImage"];
+    image.as_object_mut().unwrap().remove("data_json");
+    image["data_object"] = json!({ "S": "json" });
+    records
+}
+
+fn payload_key(records: &Value) -> PayloadKey {
+    let image = &records["Records"][0]["dynamodb"]["NewImage"];
+    let expires_at: i64 = image["expires_at"]["N"].as_str().unwrap().parse().unwrap();
+    PayloadKey {
+        tenant: tenant("demo"),
+        event_id: image["event_id"]["S"].as_str().unwrap().parse().unwrap(),
+        expires_at: UtcDateTime::from_unix_timestamp(expires_at).unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn data_that_is_elsewhere_is_fetched() {
+    let dispatch = dispatch_to_connector();
+    let records = large();
+    let data = br#"{"total":99}"#.to_vec();
+    dispatch
+        .payloads
+        .put(&payload_key(&records), data)
+        .await
+        .unwrap();
+    let answer = dispatch.handle(batch(&records)).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    let bodies = dispatch.queues.bodies("connector");
+    assert!(
+        bodies[0].contains(r#""data":{"total":99}"#),
+        "{}",
+        bodies[0]
+    );
+}
+
+#[tokio::test]
+async fn data_that_cannot_be_had_brings_the_event_again_and_data_that_is_gone_puts_it_away() {
+    let dispatch = dispatch_to_connector();
+    dispatch.payloads.set_failing(true);
+    let answer = dispatch.handle(batch(&large())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000001"));
+    dispatch.payloads.set_failing(false);
+    let answer = dispatch.handle(batch(&large())).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    let dead = dispatch.dead_letters.taken();
+    let gone = "a stored event is malformed: data_object names data that is gone";
+    assert!(dead.iter().any(|dead| dead.reason == gone), "{dead:?}");
 }

@@ -3,10 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use data_encoding::BASE64;
-use pillarbox_domain::publish::{AppendError, Appended, EventLog};
+use pillarbox_domain::logged_event::OutboxMode;
+use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
+use pillarbox_domain::registry::Registry;
+use pillarbox_domain::tenant_settings::{
+    CachedTenantSettings, Retention, SettingsChange, TenantSettingsWriter,
+};
 use pillarbox_domain::{LoggedEvent, StoreError};
 use pillarbox_runtime::http::{Request, Response};
-use pillarbox_testkit::{ManualClock, MemoryEventLog};
+use pillarbox_testkit::builders::tenant;
+use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryRegistry};
 use serde_json::{Value, json};
 
 use super::Ingest;
@@ -14,10 +20,17 @@ use super::Ingest;
 const EVENT: &str =
     r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created","data":1}"#;
 
-fn ingest() -> Ingest<MemoryEventLog<ManualClock>, ManualClock> {
+type TestIngest<L> = Ingest<L, MemoryRegistry, ManualClock>;
+
+fn ingest() -> TestIngest<MemoryEventLog<ManualClock>> {
     let clock = ManualClock::default();
+    ingest_into(MemoryEventLog::new(clock.clone()), clock)
+}
+
+fn ingest_into<L: EventLog>(log: L, clock: ManualClock) -> TestIngest<L> {
     Ingest {
-        log: MemoryEventLog::new(clock.clone()),
+        log,
+        tenants: CachedTenantSettings::new(MemoryRegistry::default(), clock.clone()),
         clock,
     }
 }
@@ -37,7 +50,7 @@ fn request(body: &str) -> Value {
     })
 }
 
-async fn answer<L: EventLog>(ingest: &Ingest<L, ManualClock>, request: &Value) -> (i64, Value) {
+async fn answer<L: EventLog>(ingest: &TestIngest<L>, request: &Value) -> (i64, Value) {
     let request: Request = serde_json::from_value(request.clone()).unwrap();
     told(ingest.handle(&request).await)
 }
@@ -64,6 +77,7 @@ async fn new_duplicate_and_conflict_are_told_apart() {
     assert_eq!(first["event_id"], again["event_id"]);
     let (status, conflict) = answer(&ingest, &request(&EVENT.replace(":1}", ":2}"))).await;
     assert_eq!((status, &conflict["event_id"]), (409, &first["event_id"]));
+    assert_eq!(conflict["differing"], json!(["data"]));
 }
 
 #[tokio::test]
@@ -187,13 +201,96 @@ async fn what_is_no_batch_or_too_many_is_refused_whole() {
 
 #[tokio::test]
 async fn a_parameter_that_a_caller_counts_on_is_not_passed_over() {
-    let mut atomic = batch_request(&format!("[{EVENT}]"));
-    atomic["rawQueryString"] = "atomic=true".into();
-    let (status, problem) = answer(&ingest(), &atomic).await;
+    for (query, field) in [("atomic=true", "atomic"), ("async=true", "async")] {
+        let mut request = request(EVENT);
+        request["rawQueryString"] = query.into();
+        let (status, problem) = answer(&ingest(), &request).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (400, &json!(field))
+        );
+    }
+}
+
+fn atomic_request(body: &str) -> Value {
+    let mut request = batch_request(body);
+    request["rawQueryString"] = "atomic=true".into();
+    request
+}
+
+#[tokio::test]
+async fn an_atomic_batch_is_stored_whole_or_not_at_all() {
+    let ingest = ingest();
+    let other = EVENT.replace(r#""id":"1""#, r#""id":"2""#);
+    let changed = EVENT.replace(":1}", ":2}");
+    let broken = r#"{"specversion":"1.0","id":7}"#;
+    let cases = [
+        (format!("[{EVENT},{broken}]"), 400, "batch[1].id"),
+        (format!("[{EVENT},{other},{changed}]"), 409, "batch[2]"),
+        (format!("[{}]", vec![EVENT; 101].join(",")), 400, "batch"),
+    ];
+    for (body, status, field) in cases {
+        let (answered, problem) = answer(&ingest, &atomic_request(&body)).await;
+        assert_eq!(
+            (answered, &problem["errors"][0]["field"]),
+            (status, &json!(field))
+        );
+        assert!(ingest.log.is_empty());
+    }
+    let body = format!("[{EVENT},{other},{EVENT}]");
+    for statuses in [[201, 201, 200], [200, 200, 200]] {
+        let (status, answer) = answer(&ingest, &atomic_request(&body)).await;
+        assert_eq!(status, 201);
+        let results = answer["results"].as_array().unwrap().iter();
+        let answered: Vec<&Value> = results.map(|result| &result["status"]).collect();
+        assert_eq!(answered, statuses);
+    }
+    let (status, problem) = answer(&ingest, &atomic_request(&format!("[{changed}]"))).await;
     assert_eq!(
         (status, &problem["errors"][0]["field"]),
-        (400, &json!("atomic"))
+        (409, &json!("batch[0]"))
     );
+    let detail = problem["errors"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("differs in data"), "{detail}");
+}
+
+/// What is in the log after one publish.
+async fn logged_by(ingest: &TestIngest<MemoryEventLog<ManualClock>>, query: &str) -> LoggedEvent {
+    let mut request = request(EVENT);
+    request["rawQueryString"] = query.into();
+    assert_eq!(answer(ingest, &request).await.0, 201);
+    let logged = ingest.log.get(&tenant("demo"), "/shop", "1").await;
+    logged.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn an_event_is_stored_on_its_tenants_terms() {
+    let logged = logged_by(&ingest(), "").await;
+    let kept = logged.expires_at - logged.event_id.accepted_at();
+    assert_eq!(
+        (kept.whole_days(), logged.outbox),
+        (90, OutboxMode::Dispatch)
+    );
+
+    let registry = MemoryRegistry::default();
+    registry.add_tenant(&tenant("demo"), None).await.unwrap();
+    let week = SettingsChange {
+        retention: Some(Retention::from_days(7).unwrap()),
+        ..SettingsChange::default()
+    };
+    registry
+        .change_settings(&tenant("demo"), &week)
+        .await
+        .unwrap();
+    let clock = ManualClock::default();
+    let ingest = Ingest {
+        log: MemoryEventLog::new(clock.clone()),
+        tenants: CachedTenantSettings::new(registry, clock.clone()),
+        clock,
+    };
+    let logged = logged_by(&ingest, "outbox=none").await;
+    let kept = logged.expires_at - logged.event_id.accepted_at();
+    assert_eq!((kept.whole_days(), logged.outbox), (7, OutboxMode::None));
 }
 
 #[tokio::test]
@@ -247,28 +344,32 @@ async fn nobody_gets_in_without_the_authorizers_word() {
 struct ThrottledLog(AtomicBool);
 
 impl EventLog for ThrottledLog {
-    async fn append(&self, _: &LoggedEvent) -> Result<Appended, AppendError> {
+    async fn append(&self, _: &LoggedEvent) -> Result<Appended, StoreError> {
         if self.0.load(Ordering::Relaxed) {
             return Err(StoreError::Throttled {
                 operation: "PutItem",
-            }
-            .into());
+            });
         }
         Ok(Appended::New)
     }
 
-    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, AppendError>> {
+    async fn append_all(&self, events: &[LoggedEvent]) -> Vec<Result<Appended, StoreError>> {
         let answers = events.iter().map(|event| self.append(event));
         futures::future::join_all(answers).await
+    }
+
+    async fn append_atomically(
+        &self,
+        events: &[LoggedEvent],
+    ) -> Result<Vec<Appended>, AtomicAppendError> {
+        let answers = self.append_all(events).await;
+        Ok(answers.into_iter().collect::<Result<_, _>>()?)
     }
 }
 
 #[tokio::test]
 async fn a_throttled_log_asks_for_patience_and_then_takes_the_event() {
-    let ingest = Ingest {
-        log: ThrottledLog(true.into()),
-        clock: ManualClock::default(),
-    };
+    let ingest = ingest_into(ThrottledLog(true.into()), ManualClock::default());
     let request: Request = serde_json::from_value(request(EVENT)).unwrap();
     let response = ingest.handle(&request).await;
     assert_eq!(response.headers["retry-after"], "1");

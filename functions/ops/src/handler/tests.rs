@@ -144,6 +144,67 @@ async fn a_key_needs_a_tenant_and_scopes_that_a_tenant_can_have() {
     }
 }
 
+async fn change_tenant(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
+    answer(
+        ops,
+        Call {
+            route: "PATCH /v1/tenants/{tenant}",
+            scopes: "admin",
+            body,
+        },
+    )
+    .await
+}
+
+#[tokio::test]
+async fn a_tenants_settings_are_shown_and_changed() {
+    let ops = ops();
+    let show = || Call {
+        route: "GET /v1/tenants/{tenant}",
+        scopes: "admin",
+        body: json!({}),
+    };
+    assert_eq!(answer(&ops, show()).await.0, 404);
+    assert_eq!(change_tenant(&ops, json!({})).await.0, 404);
+    add_tenant(&ops, json!({ "tenant": "demo", "name": "Demo" })).await;
+    let mut expected =
+        json!({ "tenant": "demo", "name": "Demo", "retention_days": 90, "log_shards": 1 });
+    assert_eq!(answer(&ops, show()).await, (200, expected.clone()));
+    for (setting, value) in [("retention_days", 365), ("log_shards", 4)] {
+        expected[setting] = value.into();
+        let changed = change_tenant(&ops, json!({ setting: value })).await;
+        assert_eq!(changed, (200, expected.clone()));
+    }
+    assert_eq!(change_tenant(&ops, json!({ "log_shards": 3 })).await.0, 409);
+    assert_eq!(answer(&ops, show()).await, (200, expected));
+}
+
+#[tokio::test]
+async fn settings_beyond_their_limits_are_refused_by_field() {
+    let ops = ops();
+    add_tenant(&ops, json!({ "tenant": "demo" })).await;
+    let cases = [
+        ("retention_days", 6),
+        ("retention_days", 3_651),
+        ("log_shards", 0),
+        ("log_shards", 65),
+    ];
+    for (setting, value) in cases {
+        let (status, problem) = change_tenant(&ops, json!({ setting: value })).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (400, &json!(setting))
+        );
+    }
+    for body in [
+        json!({ "retention_days": "7" }),
+        json!({ "shards": 2 }),
+        json!([]),
+    ] {
+        assert_eq!(change_tenant(&ops, body.clone()).await.0, 400, "{body}");
+    }
+}
+
 #[tokio::test]
 async fn a_subscription_is_its_callers_and_no_one_elses() {
     let ops = ops();
@@ -196,6 +257,8 @@ async fn each_route_asks_for_its_scope() {
     let ops = ops();
     let routes = [
         ("POST /v1/tenants", "publish read operate"),
+        ("GET /v1/tenants/{tenant}", "publish read operate"),
+        ("PATCH /v1/tenants/{tenant}", "publish read operate"),
         ("POST /v1/tenants/{tenant}/keys", "publish read operate"),
         ("POST /v1/subscriptions", "publish read"),
     ];

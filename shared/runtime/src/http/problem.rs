@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use pillarbox_domain::cloud_event::{ParseError, Violation};
+use pillarbox_domain::publish::Conflict;
 use pillarbox_domain::store_error::StoreError;
 use pillarbox_domain::{ErrorChain, EventId};
 use serde::Serialize;
@@ -21,10 +22,17 @@ pub struct Problem {
     detail: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<FieldError>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event_id: Option<EventId>,
+    #[serde(flatten)]
+    first_event: Option<Box<FirstEvent>>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+}
+
+/// The event that is in the way of another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct FirstEvent {
+    event_id: EventId,
+    differing: Vec<String>,
 }
 
 /// One field at fault.
@@ -53,7 +61,7 @@ impl Problem {
             status: status.as_u16(),
             detail,
             errors: vec![],
-            event_id: None,
+            first_event: None,
             retry_after: None,
         }
     }
@@ -70,14 +78,11 @@ impl Problem {
 
     /// 400: these fields break rules.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
-        let all: Vec<String> = errors
-            .iter()
-            .map(|error| format!("{} {}", error.field, error.detail))
-            .collect();
         let (kind, title) = ("urn:pillarbox:invalid", "The request breaks rules");
+        let detail = told(&errors);
         Self {
             errors,
-            ..Self::new(StatusCode::BAD_REQUEST, kind, title, all.join("; "))
+            ..Self::new(StatusCode::BAD_REQUEST, kind, title, detail)
         }
     }
 
@@ -130,13 +135,44 @@ impl Problem {
         )
     }
 
-    /// 409: the key is taken by an event with other content, which has this id.
-    pub fn event_conflict(event_id: EventId) -> Self {
-        let detail = "An event with this source and id is in the log, with other content. Nothing was written.";
+    /// 409: the key is taken by an event with other content. It names that event, and in what this one differs.
+    pub fn event_conflict(conflict: &Conflict) -> Self {
+        let differing = conflict.differing.join(", ");
+        let detail = format!(
+            "An event with this source and id is in the log, and this one differs in {differing}. Nothing was written."
+        );
         Self {
-            event_id: Some(event_id),
+            first_event: Some(Box::new(FirstEvent {
+                event_id: conflict.event_id,
+                differing: conflict.differing.clone(),
+            })),
             ..Self::conflict(detail)
         }
+    }
+
+    /// 409: something else is there, for each of these fields.
+    pub fn conflicts(errors: Vec<FieldError>) -> Self {
+        Self {
+            detail: told(&errors),
+            errors,
+            ..Self::conflict("")
+        }
+    }
+
+    /// What is wrong with a part of the request, field by field.
+    pub fn within(self, part: &str) -> Vec<FieldError> {
+        let whole = || FieldError {
+            field: part.to_owned(),
+            detail: self.detail.clone(),
+        };
+        if self.errors.is_empty() {
+            return vec![whole()];
+        }
+        let within = |error: FieldError| FieldError {
+            field: format!("{part}.{}", error.field),
+            detail: error.detail,
+        };
+        self.errors.into_iter().map(within).collect()
     }
 
     /// 413: more bytes than the limit.
@@ -220,6 +256,15 @@ impl Problem {
             &self,
         )
     }
+}
+
+/// All of it in one text.
+fn told(errors: &[FieldError]) -> String {
+    let all: Vec<String> = errors
+        .iter()
+        .map(|error| format!("{} {}", error.field, error.detail))
+        .collect();
+    all.join("; ")
 }
 
 impl From<ParseError> for Problem {
