@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use crate::{FUNCTION, Faults, ROLE, check, sources, statements, unless};
 
 /// Whether a resource is named at least by the beginning of its name: `arn:…:orders-*` is, `arn:…:*` is not.
+/// All that is in a named resource, `${Bucket.Arn}/*`, is named by it.
 fn is_named(resource: &Value) -> bool {
     let text = resource["Fn::Sub"].as_str().or(resource.as_str());
+    let text = text.map(|text| text.strip_suffix(".Arn}/*").unwrap_or(text));
     !text.is_some_and(|text| text == "*" || text.ends_with(":*") || text.ends_with("/*"))
 }
 
@@ -181,7 +183,7 @@ fn every_role_may_read_its_sources_and_write_its_log() {
             r#"lacks ["dynamodb:ListStreams"]"#,
         ),
         (
-            format!("{}/Resource/1", statement("DispatchRole", 4)),
+            format!("{}/Resource/1", statement("DispatchRole", 6)),
             r#"lacks ["sqs:SendMessage"]"#,
         ),
         (

@@ -26,7 +26,7 @@ fn index(name: &str, partition_key: &str, projected: &[&str]) -> Value {
 fn event_log(template: &Template) -> Faults {
     let property = |name| template.property("EventLogTable", name);
     let indexes = json!([
-        index("ByTime", LOG_PK, &["type", "correlationid"]),
+        index("ByTime", LOG_PK, &["type", "correlationid", "outbox_mode"]),
         index("ByCorrelation", CORR_PK, &["type"])
     ]);
     let expected = [
