@@ -230,6 +230,33 @@ impl Tenant {
         Answer::to(request.body(event.to_string())).await
     }
 
+    /// Publishes a batch, with these query parameters.
+    pub async fn publish_batch(&self, query: &str, batch: &[Value]) -> Answer {
+        let path = format!("/v1/events{query}");
+        let request = self.stack.request(Method::POST, &path, Some(&self.key));
+        let request = request.header(CONTENT_TYPE, "application/cloudevents-batch+json");
+        Answer::to(request.body(json!(batch).to_string())).await
+    }
+
+    /// The item of an event in the log, if there is one.
+    pub async fn event_item(&self, source: &str, id: &str) -> Option<Item> {
+        let key = keys::event(&self.id, source, id);
+        let get = self.stack.dynamodb.get_item();
+        let get = get
+            .table_name(&self.stack.event_log_table)
+            .key(keys::PK, AttributeValue::S(key))
+            .consistent_read(true);
+        get.send().await.unwrap().item
+    }
+
+    /// Changes what is set for the tenant.
+    pub async fn set(&self, settings: &Value) -> Answer {
+        let path = format!("/v1/tenants/{}", self.id);
+        let key = Some(self.stack.admin_key.as_str());
+        let request = self.stack.request(Method::PATCH, &path, key);
+        Answer::to(request.json(settings)).await
+    }
+
     /// Publishes an event that has to be accepted as new.
     pub async fn accepted(&self, event: impl ToString) -> EventId {
         let answer = self.publish(event).await;

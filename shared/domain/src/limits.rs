@@ -42,9 +42,11 @@ pub const MAX_ITEM_BYTES: usize = 400_000;
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
 pub const MAX_ATOMIC_EVENTS: usize = 100;
 
-/// Bytes of all items of a batch that is stored as a whole. A DynamoDB transaction holds 4 MB; when a batch
-/// has more, data above its share goes to the payload bucket, so that no batch is refused for it.
-pub const MAX_TRANSACTION_BYTES: usize = 4_000_000;
+/// Bytes of all items of a batch that is stored as a whole; when a batch has more, data above its share goes to
+/// the payload bucket, so that no batch is refused for it. A DynamoDB transaction holds 4 MB
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>); compressed data is a
+/// third larger as base64, in which it is sent and by which an engine may count.
+pub const MAX_TRANSACTION_BYTES: usize = 2_800_000;
 
 /// Characters of a tenant id, and of a subscription id.
 pub const MAX_NAME_CHARS: usize = 63;

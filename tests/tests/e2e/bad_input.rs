@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pillarbox_domain::limits::{MAX_EVENT_BYTES, MAX_ITEM_BYTES};
+use pillarbox_domain::limits::MAX_EVENT_BYTES;
 use pillarbox_tests::stack::{Answer, STRUCTURED, Stack};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -213,25 +213,6 @@ async fn an_event_of_the_largest_size_is_delivered_and_one_byte_more_is_refused(
     assert_eq!(event_ids(&messages), [event_id].into());
     let sent: Value = serde_json::from_str(&largest).unwrap();
     assert_eq!(body(&messages[0])["data"], sent["data"]);
-}
-
-/// Data that cannot be compressed do not fit an item yet, though the event is not too large.
-#[tokio::test]
-async fn an_event_that_does_not_fit_an_item_is_refused_and_the_limit_named() {
-    let tenant = Stack::of_process().tenant().await;
-    // A generator of Lehmer's: printable, and of no use to a compressor.
-    let mut state = 48_271_u64;
-    let noise: String = std::iter::repeat_with(|| {
-        state = state * 48_271 % 2_147_483_647;
-        char::from(b' ' + u8::try_from(state % 90).unwrap())
-    })
-    .take(600_000)
-    .collect();
-    let answer = tenant.publish(with(json!({ "data": noise }))).await;
-    assert_problem(&answer, 413, &format!("{MAX_ITEM_BYTES} is the most"));
-    assert_eq!(MAX_ITEM_BYTES, 400_000);
-    let smaller = with(json!({ "data": noise[..300_000] }));
-    tenant.accepted(smaller).await;
 }
 
 #[tokio::test]

@@ -3,18 +3,12 @@
 use std::collections::BTreeSet;
 
 use pillarbox_domain::EventId;
-use pillarbox_tests::stack::{Answer, Stack, Tenant};
+use pillarbox_tests::stack::{Answer, Stack};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 
 use crate::{body, event, event_ids, typed, with};
-
-async fn publish_batch(stack: &Stack, tenant: &Tenant, batch: &[Value]) -> Answer {
-    let request = stack.request(Method::POST, "/v1/events", Some(&tenant.key));
-    let request = request.header(CONTENT_TYPE, "application/cloudevents-batch+json");
-    Answer::to(request.body(json!(batch).to_string())).await
-}
 
 fn results(answer: &Answer) -> &[Value] {
     answer.body["results"].as_array().unwrap()
@@ -58,13 +52,13 @@ async fn every_event_of_a_batch_is_stored_and_delivered() {
     let tenant = stack.tenant().await;
     let queue = tenant.subscribe("all", &["*"]).await;
     let batch: Vec<Value> = (0..60).map(|n| event(&n.to_string())).collect();
-    let answer = publish_batch(&stack, &tenant, &batch).await;
+    let answer = tenant.publish_batch("", &batch).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     let ids: BTreeSet<EventId> = results(&answer).iter().map(id_of).collect();
     assert_eq!(ids.len(), batch.len());
     assert_eq!(event_ids(&queue.take_at_least(batch.len()).await), ids);
 
-    let again = publish_batch(&stack, &tenant, &batch).await;
+    let again = tenant.publish_batch("", &batch).await;
     assert_eq!(again.status, 201, "{again:?}");
     assert!(
         results(&again)
@@ -88,7 +82,7 @@ async fn a_bad_event_of_a_batch_is_named_and_the_good_ones_are_stored() {
         with(json!({ "id": "taken", "data": "other" })),
         typed("good", "order.cancelled"),
     ];
-    let answer = publish_batch(&stack, &tenant, &batch).await;
+    let answer = tenant.publish_batch("", &batch).await;
     assert_eq!(answer.status, 207, "{answer:?}");
     let statuses: Vec<&Value> = results(&answer)
         .iter()
