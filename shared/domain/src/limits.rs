@@ -7,6 +7,11 @@
 /// the rest is room for what delivery adds.
 pub const MAX_EVENT_BYTES: usize = 1_000_000;
 
+/// Bytes of one request's body. AWS refuses more before any function sees it: an invocation of a Lambda function
+/// holds 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and a body that the HTTP
+/// API does not know for text is in it as base64, which leaves 4.4 MB.
+pub const MAX_REQUEST_BYTES: usize = 6_000_000;
+
 /// Events of one batch. A request to a Lambda function holds 6 MB, so a batch of this many has room for 6 KB
 /// each (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 pub const MAX_BATCH_EVENTS: usize = 1_000;

@@ -310,6 +310,20 @@ async fn limits_and_media_types_have_their_own_answers() {
 }
 
 #[tokio::test]
+async fn a_body_of_more_than_a_request_holds_is_refused() {
+    let mut blank = batch_request(&format!("[{EVENT}]{}", " ".repeat(6_000_000)));
+    let (status, problem) = answer(&ingest(), &blank).await;
+    assert_eq!(status, 413);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(detail.contains("6000000 is the most"), "{detail}");
+    let padding = " ".repeat(6_000_000 - EVENT.len() - 2);
+    blank["body"] = BASE64
+        .encode(format!("[{EVENT}]{padding}").as_bytes())
+        .into();
+    assert_eq!(answer(&ingest(), &blank).await.0, 201);
+}
+
+#[tokio::test]
 async fn nobody_gets_in_without_the_authorizers_word() {
     let cases = [
         (json!(null), 401),

@@ -175,14 +175,13 @@ impl Problem {
         self.errors.into_iter().map(within).collect()
     }
 
-    /// 413: more bytes than the limit.
-    pub fn too_large(limit: usize, actual: usize) -> Self {
-        let detail = format!("The event has {actual} bytes; {limit} is the most.");
+    /// 413: this has more bytes than the limit.
+    pub fn too_large(what: &str, limit: usize, actual: usize) -> Self {
         Self::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "urn:pillarbox:too-large",
-            "The event is too large",
-            detail,
+            "Too large",
+            format!("The {what} has {actual} bytes; {limit} is the most."),
         )
     }
 
@@ -271,7 +270,7 @@ impl From<ParseError> for Problem {
     fn from(error: ParseError) -> Self {
         match error {
             ParseError::TooLarge { actual } => {
-                Self::too_large(pillarbox_domain::limits::MAX_EVENT_BYTES, actual)
+                Self::too_large("event", pillarbox_domain::limits::MAX_EVENT_BYTES, actual)
             }
             ParseError::Malformed(_) => Self::malformed(error.to_string()),
             ParseError::Invalid(violations) => {
