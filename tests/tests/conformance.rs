@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
 use pillarbox_aws::{
-    DynamoEventLog, DynamoInbox, DynamoReceipts, DynamoRegistry, decode_stream_image,
-    encode_event_item, keys,
+    DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
+    decode_stream_image, encode_event_item, keys,
 };
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
@@ -41,6 +41,63 @@ async fn the_log_conforms() {
         clock.clone(),
     );
     conformance::event_log(&log, &clock).await;
+}
+
+/// The log, its index and marks, in tables of their own. Large data is in memory.
+struct Queried {
+    log: DynamoEventLog<MemoryPayloads, ManualClock>,
+    index: DynamoLogIndex<MemoryPayloads>,
+    marks: DynamoActiveHours,
+    clock: ManualClock,
+}
+
+impl Queried {
+    async fn new() -> Self {
+        let engine = Engine::of_process();
+        let clock = ManualClock::default();
+        let payloads = MemoryPayloads::default();
+        let log = engine.table("EventLogTable").await.name;
+        let outbox = engine.table("OutboxTable").await.name;
+        let client = || engine.client.clone();
+        Self {
+            log: DynamoEventLog::new(client(), log.clone(), payloads.clone(), clock.clone()),
+            index: DynamoLogIndex::new(client(), log, payloads),
+            marks: DynamoActiveHours::new(client(), outbox),
+            clock,
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_log_can_be_queried() {
+    let Queried {
+        log,
+        index,
+        marks,
+        clock,
+    } = Queried::new().await;
+    conformance::queries::event_query(&log, &index, &marks, &clock).await;
+}
+
+/// An entry is 2 KB, and a page of an index 1 MB.
+#[tokio::test]
+async fn entries_of_more_than_a_page_are_all_found() {
+    const MORE_THAN_TWO_PAGES: usize = 1_250;
+    let Queried {
+        log,
+        index,
+        marks,
+        clock,
+    } = Queried::new().await;
+    conformance::queries::many_entries(&log, &index, &marks, &clock, MORE_THAN_TWO_PAGES).await;
+}
+
+#[tokio::test]
+async fn the_active_hours_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let marks = DynamoActiveHours::new(engine.client, table);
+    conformance::queries::active_hours(&marks, &ManualClock::default()).await;
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ pub(crate) struct Config {
     pub(crate) registry_table: String,
     /// Data that the log's items do not hold.
     pub(crate) payload_bucket: String,
-    /// Receipts.
+    /// Receipts, and marks of hours.
     pub(crate) outbox_table: String,
     /// What can never be dispatched.
     pub(crate) dead_letter_queue_url: String,

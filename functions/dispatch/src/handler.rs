@@ -5,6 +5,7 @@ use std::time::Instant;
 use aws_lambda_events::dynamodb::EventRecord;
 use futures::future::join_all;
 use pillarbox_aws::decode_stream_image;
+use pillarbox_domain::active_hours::HourMarks;
 use pillarbox_domain::dead_letter::{DeadLetters, DeadRecord};
 use pillarbox_domain::dispatch::{
     DeliveryQueues, DispatchError, Dispatcher, Outcomes, Subscriptions,
@@ -20,7 +21,7 @@ use serde_json::value::RawValue;
 const ORIGIN: &str = "dispatch";
 
 /// Everything that a dispatch needs.
-pub(crate) struct Dispatch<P, S, Q, R, D, C> {
+pub(crate) struct Dispatch<P, S, Q, R, M, D, C> {
     /// Data that the log's items do not hold.
     pub(crate) payloads: P,
     /// Who is subscribed.
@@ -29,6 +30,8 @@ pub(crate) struct Dispatch<P, S, Q, R, D, C> {
     pub(crate) queues: Q,
     /// Where it is written down.
     pub(crate) receipts: R,
+    /// Where readers learn in which hours there are events.
+    pub(crate) marks: M,
     /// Where records go that are no events.
     pub(crate) dead_letters: D,
     /// Dates and names hand-overs.
@@ -47,12 +50,13 @@ struct Pending {
     event: LoggedEvent,
 }
 
-impl<P, S, Q, R, D, C> Dispatch<P, S, Q, R, D, C>
+impl<P, S, Q, R, M, D, C> Dispatch<P, S, Q, R, M, D, C>
 where
     P: Payloads,
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
+    M: HourMarks + Sync,
     D: DeadLetters + Sync,
     C: Clock + Sync,
 {
@@ -116,11 +120,12 @@ where
         }
     }
 
-    fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, C> {
+    fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, M, C> {
         Dispatcher {
             subscriptions: &self.subscriptions,
             queues: &self.queues,
             receipts: &self.receipts,
+            marks: &self.marks,
             clock: &self.clock,
         }
     }

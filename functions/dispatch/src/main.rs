@@ -5,8 +5,10 @@ mod handler;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{
-    DynamoReceipts, DynamoRegistry, S3Payloads, SqsDeadLetters, SqsDeliveryQueues,
+    DynamoActiveHours, DynamoReceipts, DynamoRegistry, S3Payloads, SqsDeadLetters,
+    SqsDeliveryQueues,
 };
+use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
@@ -21,11 +23,13 @@ async fn main() -> Result<(), Error> {
     let clients = config.process.start();
     let clock = SystemClock::default();
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
+    let marks = DynamoActiveHours::new(clients.dynamodb(), config.outbox_table.clone());
     let dispatch = Dispatch {
         payloads: S3Payloads::new(clients.s3(), config.payload_bucket),
         subscriptions: CachedSubscriptions::new(registry, clock.clone()),
         queues: SqsDeliveryQueues::new(clients.sqs()),
         receipts: DynamoReceipts::new(clients.dynamodb(), config.outbox_table),
+        marks: RememberedMarks::new(marks),
         dead_letters: SqsDeadLetters::new(clients.sqs(), config.dead_letter_queue_url),
         clock,
     };

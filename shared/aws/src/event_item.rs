@@ -20,7 +20,7 @@ use crate::keys;
 
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const FINGERPRINT: &str = "content_sha256";
-const TYPE: &str = "type";
+pub(crate) const TYPE: &str = "type";
 const OUTBOX_MODE: &str = "outbox_mode";
 const OUTBOX_NONE: &str = "none";
 const DATA_OBJECT: &str = "data_object";

@@ -2,11 +2,12 @@
 
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
+use pillarbox_domain::log_hour::{LogDay, LogHour};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
-use time::UtcDateTime;
+use time::{Date, Month, UtcDateTime};
 
 /// The partition key of every table.
 pub const PK: &str = "pk";
@@ -36,15 +37,15 @@ pub fn parse_event(key: &str) -> Option<(TenantId, String, String)> {
     Some((tenant.parse().ok()?, source, id))
 }
 
-/// `T#<tenant>#<yyyymmddhh>#<shard>`: a shard of an hour of a tenant's log.
+/// [`log_part`] of the hour that an event stands in.
 pub fn log_hour(tenant: &TenantId, event_id: EventId, shard: LogShard) -> String {
-    let at = event_id.accepted_at();
-    let (year, month, day) = at.to_calendar_date();
-    format!(
-        "T#{tenant}#{year:04}{:02}{day:02}{:02}#{shard}",
-        u8::from(month),
-        at.hour()
-    )
+    log_part(tenant, LogHour::of(event_id), shard)
+}
+
+/// `T#<tenant>#<yyyymmddhh>#<shard>`: a shard of an hour of a tenant's log.
+pub fn log_part(tenant: &TenantId, hour: LogHour, shard: LogShard) -> String {
+    let day = compact_date(hour.day().date());
+    format!("T#{tenant}#{day}{:02}#{shard}", hour.of_day())
 }
 
 /// `T#<tenant>#C#<correlation id>`: the events of one operation.
@@ -63,6 +64,27 @@ pub fn receipt(batch: &BatchId) -> String {
         0 => batch.id.to_string(),
         part => format!("{}#{part}", batch.id),
     }
+}
+
+const ACTIVE_HOURS_PREFIX: &str = "HOURS#";
+
+/// `HOURS#<yyyymmdd>`: the hours of a day in which a tenant has events, below [`tenant`] in the outbox table.
+pub fn active_hours(day: LogDay) -> String {
+    format!("{ACTIVE_HOURS_PREFIX}{}", compact_date(day.date()))
+}
+
+/// The way back from [`active_hours`].
+pub fn parse_active_hours(key: &str) -> Option<LogDay> {
+    let date = key.strip_prefix(ACTIVE_HOURS_PREFIX)?;
+    let (year, month, day) = (date.get(..4)?, date.get(4..6)?, date.get(6..)?);
+    let month: u8 = month.parse().ok()?;
+    let date = Date::from_calendar_date(
+        year.parse().ok()?,
+        Month::try_from(month).ok()?,
+        day.parse().ok()?,
+    );
+    let day = LogDay::of(date.ok()?);
+    day.filter(|day| active_hours(*day) == key)
 }
 
 /// The registry's sort key of a tenant itself.
@@ -102,12 +124,13 @@ pub fn payload(key: &PayloadKey) -> String {
 }
 
 fn compact(at: UtcDateTime) -> String {
-    let (year, month, day) = at.to_calendar_date();
     let (hour, minute, second) = at.as_hms();
-    format!(
-        "{year:04}{:02}{day:02}{hour:02}{minute:02}{second:02}",
-        u8::from(month)
-    )
+    format!("{}{hour:02}{minute:02}{second:02}", compact_date(at.date()))
+}
+
+fn compact_date(date: Date) -> String {
+    let (year, month, day) = date.to_calendar_date();
+    format!("{year:04}{:02}{day:02}", u8::from(month))
 }
 
 #[cfg(test)]
@@ -156,5 +179,11 @@ mod tests {
             "T#demo#2022022219#0"
         );
         assert_eq!(receipts(Bucket::of(id)), "R#20220222192220");
+        let day = LogHour::of(id).day();
+        assert_eq!(active_hours(day), "HOURS#20220222");
+        assert_eq!(parse_active_hours("HOURS#20220222"), Some(day));
+        for foreign in ["HOURS#", "HOURS#20220230", "HOURS#2022022", "20220222"] {
+            assert_eq!(parse_active_hours(foreign), None, "{foreign}");
+        }
     }
 }

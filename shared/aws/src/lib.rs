@@ -3,6 +3,7 @@
 //! The only crate that names an AWS SDK. One file per table, queue or bucket; every key is written in [`keys`].
 #![warn(missing_docs)]
 
+mod active_hours;
 mod client;
 mod data_form;
 mod dead_letters;
@@ -12,17 +13,20 @@ mod event_log;
 mod inbox;
 mod item;
 pub mod keys;
+mod log_query;
 mod payloads;
 mod queues;
 mod receipts;
 mod registry;
 mod tenants;
 
+pub use active_hours::DynamoActiveHours;
 pub use client::{AwsEnvironment, Clients};
 pub use dead_letters::SqsDeadLetters;
 pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;
 pub use inbox::DynamoInbox;
+pub use log_query::DynamoLogIndex;
 pub use payloads::S3Payloads;
 pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;

@@ -2,11 +2,12 @@
 //! through the real SDK.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod support;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 
-use aws_smithy_http_client::test_util::{ReplayEvent, StaticReplayClient};
-use aws_smithy_types::body::SdkBody;
+use aws_smithy_http_client::test_util::StaticReplayClient;
 use pillarbox_aws::{DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeliveryQueues};
 use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
@@ -16,33 +17,16 @@ use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_testkit::builders::{event, logged, tenant};
 use pillarbox_testkit::{ManualClock, MemoryPayloads};
 use serde_json::{Value, json};
+use support::{calls, dynamodb, json_answer};
 
 /// AWS, answering one call with this.
 fn aws(status: u16, answer: &Value) -> StaticReplayClient {
     StaticReplayClient::new(vec![json_answer(status, answer)])
 }
 
-fn json_answer(status: u16, answer: &Value) -> ReplayEvent {
-    let answered = http::Response::builder()
-        .status(status)
-        .header("content-type", "application/x-amz-json-1.0")
-        .body(SdkBody::from(answer.to_string()));
-    ReplayEvent::new(http::Request::new(SdkBody::empty()), answered.unwrap())
-}
-
 fn refusal(code: &str) -> StaticReplayClient {
     let kind = format!("com.amazonaws#{code}");
     aws(400, &json!({ "__type": kind, "message": "as recorded" }))
-}
-
-fn dynamodb(answers: StaticReplayClient) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-west-1"))
-        .credentials_provider(Credentials::new("a", "b", None, None, "test"))
-        .retry_config(RetryConfig::disabled())
-        .http_client(answers);
-    aws_sdk_dynamodb::Client::from_conf(config.build())
 }
 
 fn queues(answers: StaticReplayClient) -> SqsDeliveryQueues {
@@ -171,16 +155,6 @@ async fn a_call_that_fails_fails_for_every_message_of_it() {
             assert_eq!((&*error.code, error.retryable), (code, retryable));
         }
     }
-}
-
-/// The calls that were made, by DynamoDB's names.
-fn calls(aws: &StaticReplayClient) -> Vec<String> {
-    let targets = aws
-        .actual_requests()
-        .map(|call| call.headers().get("x-amz-target").unwrap().to_owned());
-    targets
-        .map(|target| target.replace("DynamoDB_20120810.", ""))
-        .collect()
 }
 
 /// A log on these answers, and as many new events as are wanted.

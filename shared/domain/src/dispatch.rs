@@ -3,16 +3,18 @@
 //! Order is what makes this safe: the queues accept, then the receipt is written, then the caller may
 //! forget the events. A crash between any two steps repeats deliveries; it never loses one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter::repeat_with;
 use std::sync::Arc;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use time::UtcDateTime;
 
+use crate::active_hours::HourMarks;
 use crate::clock::Clock;
 use crate::delivery::{Delivery, Message};
 use crate::event_id::EventId;
+use crate::log_hour::LogHour;
 use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::receipt::{HandedOver, Receipts, receipts};
 use crate::store_error::StoreError;
@@ -63,13 +65,15 @@ impl SendError {
 }
 
 /// Where the parts of a dispatch are.
-pub struct Dispatcher<'a, S, Q, R, C> {
+pub struct Dispatcher<'a, S, Q, R, M, C> {
     /// Who is subscribed.
     pub subscriptions: &'a S,
     /// Where deliveries go.
     pub queues: &'a Q,
     /// Where it is written down.
     pub receipts: &'a R,
+    /// Where readers learn in which hours there are events.
+    pub marks: &'a M,
     /// What time it is.
     pub clock: &'a C,
 }
@@ -98,24 +102,48 @@ pub enum DispatchError {
     /// Every queue took it, and that could not be written down.
     #[error("the receipt could not be written")]
     Receipt(#[source] Arc<StoreError>),
+    /// Readers of the log would not find it.
+    #[error("the hour of the event could not be marked")]
+    Mark(#[source] Arc<StoreError>),
 }
 
 /// For each event in the order given: the subscriptions that have it, or why it has to come again.
 pub type Outcomes = Vec<Result<HandedOver, DispatchError>>;
 
-impl<S, Q, R, C> Dispatcher<'_, S, Q, R, C>
+impl<S, Q, R, M, C> Dispatcher<'_, S, Q, R, M, C>
 where
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
+    M: HourMarks + Sync,
     C: Clock + Sync,
 {
     /// Hands the events over and writes it down.
     pub async fn dispatch(&self, events: &[LoggedEvent]) -> Outcomes {
         let registry = self.read_subscriptions(events).await;
         let routes = events.iter().map(|event| route(&registry, event)).collect();
-        let outcomes = self.send(events, routes).await;
+        let (outcomes, unmarked) = join(self.send(events, routes), self.mark_hours(events)).await;
+        let outcomes = take_back_unmarked(events, outcomes, &unmarked);
         self.write_receipts(events, outcomes).await
+    }
+
+    /// Marks the hour of every event, of those that are only logged, too. The tenants whose hours could not
+    /// be marked are returned.
+    async fn mark_hours(&self, events: &[LoggedEvent]) -> Unmarked {
+        let mut hours: BTreeMap<&TenantId, BTreeSet<LogHour>> = BTreeMap::new();
+        for event in events {
+            let of_tenant = hours.entry(&event.tenant).or_default();
+            of_tenant.insert(LogHour::of(event.event_id));
+        }
+        let marks = hours
+            .iter()
+            .map(|(tenant, hours)| self.marks.mark(tenant, hours));
+        let marked = join_all(marks).await;
+        let failed = hours.keys().zip(marked).filter_map(|(tenant, marked)| {
+            let error = marked.err()?;
+            Some(((*tenant).clone(), Arc::new(error)))
+        });
+        failed.collect()
     }
 
     async fn read_subscriptions(&self, events: &[LoggedEvent]) -> Owned {
@@ -195,6 +223,18 @@ where
         }
         outcomes
     }
+}
+
+type Unmarked = BTreeMap<TenantId, Arc<StoreError>>;
+
+fn take_back_unmarked(events: &[LoggedEvent], outcomes: Outcomes, unmarked: &Unmarked) -> Outcomes {
+    let take_back = |(event, outcome): (&LoggedEvent, Result<_, _>)| {
+        outcome.and_then(|handed_over| match unmarked.get(&event.tenant) {
+            None => Ok(handed_over),
+            Some(error) => Err(DispatchError::Mark(Arc::clone(error))),
+        })
+    };
+    events.iter().zip(outcomes).map(take_back).collect()
 }
 
 type Owned = BTreeMap<TenantId, Result<Arc<[Subscription]>, Arc<StoreError>>>;

@@ -6,6 +6,7 @@
 //! them ([`publish::EventLog`], [`dispatch::DeliveryQueues`], …), and `pillarbox-aws` implements them.
 #![warn(missing_docs)]
 
+pub mod active_hours;
 pub mod clock;
 pub mod cloud_event;
 pub mod credential;
@@ -14,9 +15,11 @@ pub mod delivery;
 pub mod dispatch;
 pub mod event_id;
 pub mod event_key;
+pub mod event_query;
 pub mod fingerprint;
 pub mod inbox;
 pub mod limits;
+pub mod log_hour;
 pub mod log_shard;
 pub mod logged_event;
 pub mod payload;

@@ -72,3 +72,18 @@ pub const MIN_RETENTION_DAYS: u16 = 7;
 
 /// Days that an event is kept at the most: ten years.
 pub const MAX_RETENTION_DAYS: u16 = 3_650;
+
+/// Events of one page of a query.
+pub const MAX_PAGE_EVENTS: usize = 100;
+
+/// Events of one page of a query that does not say how many.
+pub const DEFAULT_PAGE_EVENTS: usize = 50;
+
+/// Bytes of the events of one page, as they stand in the function's answer. An answer of a Lambda function
+/// holds 6 MB (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>); one event takes up
+/// to 2 MB there, since an answer's body is text whose quotes are escaped.
+pub const MAX_PAGE_BYTES: usize = 4_000_000;
+
+/// Index entries that are looked at for one page; an entry takes about 200 bytes. A page whose filter leaves
+/// out nearly all of them is short, and goes on with its cursor.
+pub const MAX_PAGE_ENTRIES: usize = 10_000;

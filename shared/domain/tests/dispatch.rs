@@ -3,14 +3,18 @@
 
 use std::time::Duration;
 
+use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::delivery::Received;
 use pillarbox_domain::dispatch::{DispatchError, Dispatcher, Outcomes};
+use pillarbox_domain::log_hour::{HourRange, LogHour, Order};
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::receipt::{BUCKET_SECONDS, HandedOver};
 use pillarbox_domain::subscription_cache::{CachedSubscriptions, MAX_AGE};
 use pillarbox_domain::{Clock, LoggedEvent, Subscription, TenantId};
 use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
-use pillarbox_testkit::{ManualClock, MemoryQueues, MemoryReceipts, MemoryRegistry};
+use pillarbox_testkit::{
+    ManualClock, MemoryActiveHours, MemoryQueues, MemoryReceipts, MemoryRegistry,
+};
 use serde_json::json;
 
 struct Bus {
@@ -18,6 +22,7 @@ struct Bus {
     registry: MemoryRegistry,
     queues: MemoryQueues,
     receipts: MemoryReceipts,
+    marks: MemoryActiveHours,
 }
 
 impl Bus {
@@ -27,6 +32,7 @@ impl Bus {
             registry: MemoryRegistry::with(subscriptions),
             queues: MemoryQueues::default(),
             receipts: MemoryReceipts::default(),
+            marks: MemoryActiveHours::default(),
         }
     }
 
@@ -43,6 +49,7 @@ impl Bus {
             subscriptions: &self.registry,
             queues: &self.queues,
             receipts: &self.receipts,
+            marks: &self.marks,
             clock: &self.clock,
         };
         dispatcher.dispatch(events).await
@@ -269,4 +276,35 @@ async fn a_failed_read_is_not_remembered() {
     assert!(cached.of(&tenant("demo")).await.is_err());
     registry.set_failing(false);
     assert_eq!(cached.of(&tenant("demo")).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_hour_of_every_event_is_marked_also_of_one_that_is_only_logged() {
+    let bus = Bus::with([]);
+    let mut silent = bus.event("demo", "1", "t");
+    silent.outbox = OutboxMode::None;
+    let events = [silent, bus.event("other", "2", "t")];
+    bus.dispatch(&events).await;
+    for event in &events {
+        let hour = LogHour::of(event.event_id);
+        let range = HourRange {
+            first: hour,
+            last: hour,
+        };
+        let marked = bus.marks.marked(&event.tenant, range, Order::Oldest).await;
+        assert_eq!(marked.unwrap().hours, [hour]);
+    }
+}
+
+#[tokio::test]
+async fn an_event_whose_hour_cannot_be_marked_comes_again() {
+    let bus = Bus::with([subscription(&tenant("demo"), "all", &["*"])]);
+    bus.marks.set_failing(true);
+    let event = bus.event("demo", "1", "t");
+    let outcomes = bus.dispatch(std::slice::from_ref(&event)).await;
+    assert!(matches!(outcomes[..], [Err(DispatchError::Mark(_))]));
+    assert!(bus.receipted().is_empty());
+    bus.marks.set_failing(false);
+    let outcomes = bus.dispatch(&[event]).await;
+    assert!(outcomes[0].is_ok());
 }

@@ -4,6 +4,8 @@
 //! as it has to be. The fakes pass them in this crate's tests, the adapters in `tests/` on Amazon's own
 //! DynamoDB engine.
 
+pub mod queries;
+
 use std::time::Duration;
 
 use data_encoding::BASE64;

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod active_hours;
 pub mod builders;
 pub mod clock;
 pub mod conformance;
@@ -14,10 +15,12 @@ pub mod dead_letters;
 pub mod event_log;
 pub mod inbox;
 pub mod payloads;
+pub mod queried;
 pub mod queues;
 pub mod receipts;
 pub mod registry;
 
+pub use active_hours::MemoryActiveHours;
 pub use clock::ManualClock;
 pub use dead_letters::MemoryDeadLetters;
 pub use event_log::MemoryEventLog;

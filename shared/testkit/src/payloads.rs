@@ -1,16 +1,16 @@
 //! Large data in memory.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use pillarbox_domain::StoreError;
 use pillarbox_domain::payload::{PayloadKey, Payloads};
 
-/// Passes [`crate::conformance::payloads`].
-#[derive(Default)]
+/// Passes [`crate::conformance::payloads`]. Copies share what they hold.
+#[derive(Clone, Default)]
 pub struct MemoryPayloads {
-    data: Mutex<HashMap<PayloadKey, Vec<u8>>>,
-    failing: Mutex<bool>,
+    data: Arc<Mutex<HashMap<PayloadKey, Vec<u8>>>>,
+    failing: Arc<Mutex<bool>>,
 }
 
 impl Payloads for MemoryPayloads {

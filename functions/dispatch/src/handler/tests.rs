@@ -5,7 +5,8 @@ use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryDeadLetters, MemoryPayloads, MemoryQueues, MemoryReceipts, MemoryRegistry,
+    ManualClock, MemoryActiveHours, MemoryDeadLetters, MemoryPayloads, MemoryQueues,
+    MemoryReceipts, MemoryRegistry,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -17,6 +18,7 @@ type TestDispatch = Dispatch<
     MemoryRegistry,
     MemoryQueues,
     MemoryReceipts,
+    MemoryActiveHours,
     MemoryDeadLetters,
     ManualClock,
 >;
@@ -27,6 +29,7 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         subscriptions: MemoryRegistry::with(subscriptions),
         queues: MemoryQueues::default(),
         receipts: MemoryReceipts::default(),
+        marks: MemoryActiveHours::default(),
         dead_letters: MemoryDeadLetters::default(),
         clock: ManualClock::default(),
     }
@@ -104,6 +107,15 @@ async fn a_receipt_that_is_refused_brings_the_whole_batch_again() {
     dispatch.receipts.set_failing(true);
     let answer = dispatch.handle(batch(&recorded())).await.unwrap();
     assert_eq!(answer, failed("000000000000000000001"));
+}
+
+#[tokio::test]
+async fn an_hour_that_cannot_be_marked_brings_the_whole_batch_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.marks.set_failing(true);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000001"));
+    assert!(dispatch.receipts.written().is_empty());
 }
 
 #[tokio::test]
