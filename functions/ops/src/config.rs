@@ -9,6 +9,12 @@ pub(crate) struct Config {
     pub(crate) process: Process,
     /// Tenants, keys and subscriptions.
     pub(crate) registry_table: String,
+    /// The log.
+    pub(crate) event_log_table: String,
+    /// Data that the log's items do not hold.
+    pub(crate) payload_bucket: String,
+    /// In which hours the log has events.
+    pub(crate) outbox_table: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -18,11 +24,17 @@ impl Config {
     pub(crate) fn read(mut env: Env) -> Result<Self, BadConfiguration> {
         let process = Process::read(&mut env);
         let registry_table = env.required("REGISTRY_TABLE");
+        let event_log_table = env.required("EVENT_LOG_TABLE");
+        let payload_bucket = env.required("PAYLOAD_BUCKET");
+        let outbox_table = env.required("OUTBOX_TABLE");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             Some(Self {
                 process: process?,
                 registry_table: registry_table?,
+                event_log_table: event_log_table?,
+                payload_bucket: payload_bucket?,
+                outbox_table: outbox_table?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             })
         })

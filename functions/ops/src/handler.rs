@@ -3,30 +3,38 @@
 use std::time::Instant;
 
 use aws_lambda_events::http::StatusCode;
+use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
+use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::registry::{Added, Registry};
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
-use pillarbox_domain::{ErrorChain, TenantId};
+use pillarbox_domain::{Clock, ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
+use crate::events::Events;
 use crate::requests::{new_key, new_subscription, new_tenant, settings_change};
 
 /// The operator's API.
-pub(crate) struct Ops<R, F> {
+pub(crate) struct Ops<R, L, M, C, F> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
+    /// The log.
+    pub(crate) events: Events<L, M, C>,
     /// What a subscriber queue's name begins with.
     pub(crate) queue_prefix: String,
     /// Fills a buffer with random bytes from the system.
     pub(crate) random: F,
 }
 
-impl<R, F, E> Ops<R, F>
+impl<R, L, M, C, F, E> Ops<R, L, M, C, F>
 where
-    R: Registry + TenantSettingsReader + TenantSettingsWriter,
+    R: Registry + TenantSettingsReader + TenantSettingsWriter + Sync,
+    L: LogIndex + EventBodies + Sync,
+    M: MarkedHours + Sync,
+    C: Clock,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -49,6 +57,8 @@ where
     async fn route(&self, route: &str, request: &Request) -> Result<Response, Problem> {
         match route {
             "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
+            "GET /v1/events" => self.events.list(&self.registry, request).await,
+            "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
             "POST /v1/tenants" => self.add_tenant(request).await,
             "GET /v1/tenants/{tenant}" => self.show_tenant(request).await,
             "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,

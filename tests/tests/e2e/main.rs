@@ -11,6 +11,7 @@
 mod bad_input;
 mod delivery;
 mod forms;
+mod queries;
 mod storage;
 mod stored_once;
 

@@ -3,21 +3,30 @@
 use pillarbox_domain::credential::{ApiKey, KeyStore};
 use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_runtime::http::Request;
-use pillarbox_testkit::MemoryRegistry;
 use pillarbox_testkit::builders::tenant;
+use pillarbox_testkit::{ManualClock, MemoryActiveHours, MemoryEventLog, MemoryRegistry};
 use serde_json::{Value, json};
 
 use super::Ops;
+use crate::events::Events;
 
+type TestOps =
+    Ops<MemoryRegistry, MemoryEventLog<ManualClock>, MemoryActiveHours, ManualClock, Random>;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
-fn ops() -> Ops<MemoryRegistry, Random> {
+fn ops() -> TestOps {
+    let clock = ManualClock::default();
     let random: Random = |secret| {
         secret.fill(7);
         Ok(())
     };
     Ops {
         registry: MemoryRegistry::default(),
+        events: Events {
+            log: MemoryEventLog::new(clock.clone()),
+            marks: MemoryActiveHours::default(),
+            clock,
+        },
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }
@@ -29,7 +38,7 @@ struct Call<'a> {
     body: Value,
 }
 
-async fn answer(ops: &Ops<MemoryRegistry, Random>, call: Call<'_>) -> (i64, Value) {
+async fn answer(ops: &TestOps, call: Call<'_>) -> (i64, Value) {
     let owner = if call.scopes.contains("admin") {
         "_bus"
     } else {
@@ -53,7 +62,7 @@ async fn answer(ops: &Ops<MemoryRegistry, Random>, call: Call<'_>) -> (i64, Valu
     )
 }
 
-async fn add_tenant(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
+async fn add_tenant(ops: &TestOps, body: Value) -> (i64, Value) {
     answer(
         ops,
         Call {
@@ -65,7 +74,7 @@ async fn add_tenant(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Val
     .await
 }
 
-async fn add_key(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
+async fn add_key(ops: &TestOps, body: Value) -> (i64, Value) {
     answer(
         ops,
         Call {
@@ -77,7 +86,7 @@ async fn add_key(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value)
     .await
 }
 
-async fn subscribe(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
+async fn subscribe(ops: &TestOps, body: Value) -> (i64, Value) {
     answer(
         ops,
         Call {
@@ -144,7 +153,7 @@ async fn a_key_needs_a_tenant_and_scopes_that_a_tenant_can_have() {
     }
 }
 
-async fn change_tenant(ops: &Ops<MemoryRegistry, Random>, body: Value) -> (i64, Value) {
+async fn change_tenant(ops: &TestOps, body: Value) -> (i64, Value) {
     answer(
         ops,
         Call {
@@ -261,6 +270,8 @@ async fn each_route_asks_for_its_scope() {
         ("PATCH /v1/tenants/{tenant}", "publish read operate"),
         ("POST /v1/tenants/{tenant}/keys", "publish read operate"),
         ("POST /v1/subscriptions", "publish read"),
+        ("GET /v1/events", "publish operate"),
+        ("GET /v1/events/{event_id}", "publish operate"),
     ];
     for (route, scopes) in routes {
         let (status, _) = answer(

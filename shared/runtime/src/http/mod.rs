@@ -2,10 +2,12 @@
 
 mod caller;
 mod problem;
+mod query;
 mod request;
 
 pub use caller::{Caller, CallerContext};
 pub use problem::{FieldError, Problem};
+pub use query::query_parameters;
 pub use request::{Body, body, media_type};
 
 use aws_lambda_events::apigw::ApiGatewayV2httpResponse;
@@ -24,6 +26,16 @@ pub fn json<T: Serialize>(status: StatusCode, body: &T) -> Response {
     respond(
         status,
         HeaderValue::from_static("application/json"),
+        HeaderMap::new(),
+        body,
+    )
+}
+
+/// An answer with a body that is JSON of this media type.
+pub fn json_as<T: Serialize>(media_type: &'static str, status: StatusCode, body: &T) -> Response {
+    respond(
+        status,
+        HeaderValue::from_static(media_type),
         HeaderMap::new(),
         body,
     )
