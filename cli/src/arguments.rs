@@ -7,11 +7,11 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
-use crate::commands::{keys, publish, subscriptions, tenants};
+use crate::commands::{events, keys, publish, subscriptions, tenants};
 use crate::error::Error;
 use crate::output::Output;
 
-/// Publish events and set up tenants, keys and subscriptions of a Pillarbox bus.
+/// Publish and read events, and set up tenants, keys and subscriptions of a Pillarbox bus.
 #[derive(Debug, Parser)]
 #[command(name = "pillarbox", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -25,6 +25,9 @@ pub struct Cli {
 pub enum Command {
     /// Publish CloudEvents, one JSON object a line, from a file or standard input
     Publish(publish::PublishArgs),
+    /// Events of the log
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Tenants of the bus (administrators only)
     #[command(subcommand)]
     Tenants(tenants::TenantsCommand),

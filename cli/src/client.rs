@@ -83,6 +83,17 @@ impl BusClient {
         self.accepted(self.send(request).await)
     }
 
+    /// Gets the path of these segments with these parameters.
+    ///
+    /// # Errors
+    /// When there is no answer, or the bus refuses.
+    pub async fn get_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Error> {
+        let mut url = endpoint(&self.base, path);
+        url.query_pairs_mut().extend_pairs(query);
+        let request = self.request_to(Method::GET, url);
+        self.accepted(self.send(request).await)
+    }
+
     /// Reads an answer's body as JSON.
     ///
     /// # Errors
@@ -116,13 +127,15 @@ impl BusClient {
     }
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
+        self.request_to(method, endpoint(&self.base, path))
+    }
+
+    fn request_to(&self, method: Method, url: Url) -> RequestBuilder {
         let mut headers = HeaderMap::new();
         if let Some(authorization) = &self.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
         }
-        self.http
-            .request(method, endpoint(&self.base, path))
-            .headers(headers)
+        self.http.request(method, url).headers(headers)
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {

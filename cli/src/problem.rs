@@ -135,7 +135,7 @@ impl Body {
 
 /// Text of an answer as it may go to a terminal: bounded, and without control characters, since a detail
 /// can repeat what some producer put into an event.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()
         .take(MAX_SHOWN_CHARS)

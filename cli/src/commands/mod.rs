@@ -1,5 +1,6 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
+pub mod events;
 pub mod health;
 pub mod keys;
 pub mod publish;
@@ -17,6 +18,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
     let global = &cli.global;
     match &cli.command {
         Command::Publish(args) => publish::run(args, global).await,
+        Command::Events(command) => events::run(command, global).await,
         Command::Tenants(command) => tenants::run(command, global).await,
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
