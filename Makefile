@@ -11,8 +11,10 @@ SHELL := bash
 
 PYTHON ?= python3
 TOOLS := .local/venv-tools/bin
+CLIENTS := .local/venv-clients/bin
 STACK := $(PYTHON) infra/local/stack.py
 TEST_STACK := test
+PYTHON_SOURCES := infra/local tests/clients docs/examples
 
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
@@ -37,6 +39,10 @@ down: ## Stop what `up` or `demo` started
 setup: ## Put the pinned tools in place, as far as they are not
 	@$(PYTHON) infra/local/tools.py
 
+.PHONY: setup-clients
+setup-clients: ## Put in place what only the tests' clients in Python and JavaScript need, too
+	@$(PYTHON) infra/local/tools.py --clients
+
 ##@ To change it
 
 .PHONY: test
@@ -49,8 +55,8 @@ lint: lint-format lint-dependencies lint-template lint-rust docs ## Check format
 .PHONY: fmt
 fmt: setup ## Format the Rust and the Python
 	cargo fmt
-	$(TOOLS)/ruff check --fix infra/local
-	$(TOOLS)/ruff format infra/local
+	$(TOOLS)/ruff check --fix $(PYTHON_SOURCES)
+	$(TOOLS)/ruff format $(PYTHON_SOURCES)
 
 .PHONY: docs
 docs: ## Build the documentation of every crate; a warning is an error
@@ -69,8 +75,8 @@ clean: down ## Stop everything and remove all that was built or fetched
 lint-format: setup ## Formatting of Rust and Python; lints of Python
 	$(call step,Formatting and the Python)
 	cargo fmt --check
-	$(TOOLS)/ruff format --check infra/local
-	$(TOOLS)/ruff check infra/local
+	$(TOOLS)/ruff format --check $(PYTHON_SOURCES)
+	$(TOOLS)/ruff check $(PYTHON_SOURCES)
 
 .PHONY: lint-dependencies
 lint-dependencies: setup ## Who may depend on what, licences, sources, and what nobody uses
@@ -112,12 +118,13 @@ test-conformance: setup ## Every port's suite on Amazon's own DynamoDB engine
 	$(PYTHON) infra/local/dynamodb_local.py -- cargo test --package pillarbox-tests --test conformance
 
 .PHONY: test-e2e
-test-e2e: ## The deployed template from end to end, on a stack of its own that is always taken down
+test-e2e: setup-clients ## The deployed template from end to end, on a stack of its own that is always taken down
 	$(call step,End to end)
 	trap '$(STACK) down --name $(TEST_STACK)' EXIT; \
 	$(STACK) up --name $(TEST_STACK); \
 	. .local/$(TEST_STACK)/stack.env; \
-	cargo test --package pillarbox-tests --test e2e
+	cargo test --package pillarbox-tests --test e2e; \
+	$(CLIENTS)/python -m pytest tests/clients
 
 ##@ This list
 

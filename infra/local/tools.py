@@ -1,4 +1,4 @@
-"""Put the pinned tools in place: `python3 infra/local/tools.py`.
+"""Put the pinned tools in place: `python3 infra/local/tools.py`, and `--clients` for what only tests need.
 
 Makes the virtual environments and fetches the npm packages that the local stack needs, below
 `.local/`. What is in place already is left alone: each step keeps a stamp, the hash of what pins it.
@@ -10,6 +10,7 @@ where the machine has its own.
 
 from __future__ import annotations
 
+import argparse
 import base64
 import hashlib
 import os
@@ -65,8 +66,13 @@ NPM_PACKAGES = (
 
 def main() -> int:
     """Do every step that is not done; 1 with one line when a step cannot be done."""
+    parser = argparse.ArgumentParser(description="The pinned tools.")
+    parser.add_argument("--clients", action="store_true", help="also what the tests' clients in other languages need")
+    arguments = parser.parse_args()
     try:
         install()
+        if arguments.clients:
+            install_clients()
     except SetupError as problem:
         print(f"tools: {problem}", file=sys.stderr)
         return 1
@@ -81,6 +87,12 @@ def install() -> None:
     report("java", str(find_java()))
     for package in NPM_PACKAGES:
         ensure_npm_package(package)
+
+
+def install_clients() -> None:
+    """Put in place what producers and subscribers in Python and JavaScript are made of: only tests need them."""
+    ensure_environment(paths.CLIENTS_ENVIRONMENT, "requirements-clients.txt")
+    ensure_node_modules(paths.CLIENT_SOURCES, paths.CLIENTS)
 
 
 def require_programs() -> None:
@@ -151,10 +163,7 @@ def ensure_npm_package(package: NpmPackage) -> None:
 
 def fetch(package: NpmPackage, folder: Path) -> Path:
     """Download the package's tarball into the folder."""
-    npm = find_npm()
-    path = os.pathsep.join([str(npm.parent), os.environ.get("PATH", "")])
-    command = [str(npm), "pack", "--silent", "--pack-destination", str(folder), f"{package.name}@{package.version}"]
-    run(command, path=path)
+    run_npm("pack", "--silent", "--pack-destination", str(folder), f"{package.name}@{package.version}")
     return next(folder.glob("*.tgz"))
 
 
@@ -171,6 +180,33 @@ def unpack(tarball: Path, target: Path) -> None:
         archive.extractall(folder, filter="data")
         target.parent.mkdir(parents=True, exist_ok=True)
         (Path(folder) / "package").rename(target)
+
+
+def ensure_node_modules(sources: Path, target: Path) -> None:
+    """Install what `package-lock.json` pins, each package verified by npm, unless exactly that is in place.
+
+    No package runs anything of its own while it is installed.
+    """
+    pinned = [sources / "package.json", sources / "package-lock.json"]
+    pins = digest(*(file.read_bytes() for file in pinned), str(target).encode())
+    name = f"{target.name}/node_modules"
+    if is_stamped(target, pins):
+        report(name, "in place")
+        return
+    report(name, "installing package-lock.json ...")
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for file in pinned:
+        shutil.copy(file, target)
+    run_npm("ci", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund")
+    stamp(target, pins)
+
+
+def run_npm(*arguments: str) -> None:
+    """Run npm, with its Node before every other."""
+    npm = find_npm()
+    path = os.pathsep.join([str(npm.parent), os.environ.get("PATH", "")])
+    run([str(npm), *arguments], path=path)
 
 
 def forced_bundles() -> list[str]:

@@ -8,12 +8,11 @@ import sys
 import time
 from pathlib import Path
 
-from test_stream_mapping import FUNCTION, make_role, zipped
-
 import paths
 from conftest import Clients, clients_at
 from local_aws import Engine, start_local_aws
 from processes import answers, end_group, group_runs
+from test_stream_mapping import FUNCTION, make_role, zipped
 
 LISTENING = "0A"
 LOOPBACK_ADDRESSES = ("0100007F", "0000000000000000FFFF00000100007F", "00000000000000000000000001000000")

@@ -8,11 +8,11 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from test_partiql_streams import insert, make_table
-from test_stream_mapping import make_role, queue_arn
 
 from conftest import Clients
 from local_aws import REGION, Engine
+from test_partiql_streams import insert, make_table
+from test_stream_mapping import make_role, queue_arn
 
 
 @pytest.fixture

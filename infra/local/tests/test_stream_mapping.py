@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_partiql_streams import make_table
 
 from conftest import Clients
 from processes import wait_until
+from test_partiql_streams import make_table
 
 LIMIT_SECONDS = 30
 ALWAYS = -1

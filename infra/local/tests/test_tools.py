@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import stat
 from pathlib import Path
@@ -81,3 +82,67 @@ def test_a_step_that_takes_long_says_so(monkeypatch: pytest.MonkeyPatch, capsys:
 def test_a_step_that_fails_shows_what_it_said() -> None:
     with pytest.raises(stack.StackError, match=r"(?s)bash -c .* failed:\nout\nwhy"):
         stack.run(["bash", "-c", "echo out; echo why >&2; exit 3"], {"PATH": "/usr/bin:/bin"})
+
+
+@pytest.fixture
+def npm_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """What npm was asked for; it does nothing."""
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(tools, "run_npm", lambda *arguments: calls.append(arguments))
+    return calls
+
+
+def test_node_modules_are_installed_from_the_lock_file_and_run_nothing(
+    tmp_path: Path, npm_calls: list[tuple[str, ...]]
+) -> None:
+    target = tmp_path / "clients"
+    tools.ensure_node_modules(paths.CLIENT_SOURCES, target)
+    assert npm_calls == [("ci", "--prefix", str(target), "--ignore-scripts", "--no-audit", "--no-fund")]
+    assert {file.name for file in target.iterdir()} == {"package.json", "package-lock.json", ".pillarbox-stamp"}
+
+
+def test_node_modules_are_installed_again_only_when_a_pin_changes(
+    tmp_path: Path, npm_calls: list[tuple[str, ...]]
+) -> None:
+    sources, target = tmp_path / "sources", tmp_path / "clients"
+    sources.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        (sources / name).write_text("{}")
+    for _ in range(2):
+        tools.ensure_node_modules(sources, target)
+    assert len(npm_calls) == 1
+    (sources / "package-lock.json").write_text('{"packages":{}}')
+    tools.ensure_node_modules(sources, target)
+    assert len(npm_calls) == 2
+
+
+def test_node_modules_that_npm_could_not_install_are_not_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: str) -> None:
+        raise tools.SetupError("npm ci failed")
+
+    monkeypatch.setattr(tools, "run_npm", fail)
+    with pytest.raises(tools.SetupError):
+        tools.ensure_node_modules(paths.CLIENT_SOURCES, tmp_path / "clients")
+    assert not (tmp_path / "clients" / ".pillarbox-stamp").exists()
+
+
+def test_the_demo_does_without_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    for step in ("ensure_environment", "ensure_node_modules", "ensure_npm_package"):
+        monkeypatch.setattr(tools, step, lambda *what: done.append(str(what)))
+    monkeypatch.setattr(tools, "find_java", lambda: "java")
+    tools.install()
+    assert not any("clients" in what for what in done)
+    tools.install_clients()
+    assert any("requirements-clients.txt" in what for what in done)
+
+
+def test_every_version_of_the_clients_is_exact_and_names_no_registry() -> None:
+    requirements = (paths.HERE / "requirements-clients.txt").read_text().splitlines()
+    pins = [line for line in requirements if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[0-9a-z.]+", pin) for pin in pins), pins
+    lock = json.loads((paths.CLIENT_SOURCES / "package-lock.json").read_text())
+    packages = {name: package for name, package in lock["packages"].items() if name}
+    assert all("integrity" in package and "resolved" not in package for package in packages.values())
