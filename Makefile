@@ -14,7 +14,7 @@ TOOLS := .local/venv-tools/bin
 CLIENTS := .local/venv-clients/bin
 STACK := $(PYTHON) infra/local/stack.py
 TEST_STACK := test
-PYTHON_SOURCES := infra/local tests/clients docs/examples
+PYTHON_SOURCES := infra/local tests/clients $(wildcard docs/examples)
 
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
