@@ -16,6 +16,7 @@ use serde_json::json as object;
 
 use crate::events::Events;
 use crate::requests::{new_key, new_subscription, new_tenant, settings_change};
+use crate::routes::methods_of;
 
 /// The operator's API.
 pub(crate) struct Ops<R, L, M, C, F> {
@@ -203,7 +204,10 @@ fn shown_once(key: &ApiKey, stored: &StoredKey) -> serde_json::Value {
 fn no_such_route(request: &Request) -> Problem {
     let http = &request.request_context.http;
     let path = http.path.as_deref().unwrap_or_default();
-    Problem::not_found(format!("There is no {} {path}.", http.method))
+    match methods_of(path) {
+        Some(methods) => Problem::method_not_allowed(methods),
+        None => Problem::not_found(format!("There is no {} {path}.", http.method)),
+    }
 }
 
 #[cfg(test)]

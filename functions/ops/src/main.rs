@@ -4,6 +4,7 @@ mod config;
 mod events;
 mod handler;
 mod requests;
+mod routes;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{DynamoActiveHours, DynamoLogIndex, DynamoRegistry, S3Payloads};

@@ -245,19 +245,19 @@ async fn an_unknown_route_is_not_found() {
     let stack = Stack::of_process();
     let tenant = stack.tenant().await;
     let cases = [
-        (Method::GET, "/"),
-        (Method::GET, "/v1"),
-        (Method::GET, "/v1/nothing"),
-        (Method::POST, "/v2/events"),
-        (Method::DELETE, "/v1/events"),
-        (Method::PUT, "/v1/tenants"),
-        (Method::POST, "/v1/health"),
-        (Method::POST, "/v1/tenants/demo/keys/extra"),
+        (Method::GET, "/", 404),
+        (Method::GET, "/v1", 404),
+        (Method::GET, "/v1/nothing", 404),
+        (Method::POST, "/v2/events", 404),
+        (Method::POST, "/v1/tenants/demo/keys/extra", 404),
+        (Method::DELETE, "/v1/events", 405),
+        (Method::PUT, "/v1/tenants", 405),
+        (Method::POST, "/v1/health", 405),
     ];
-    for (method, path) in cases {
+    for (method, path, status) in cases {
         for key in [None, Some(&*tenant.key)] {
             let answer = Answer::to(stack.request(method.clone(), path, key)).await;
-            assert_problem(&answer, 404, path);
+            assert_problem(&answer, status, path);
         }
     }
     let health = Answer::to(stack.request(Method::GET, "/v1/health", None)).await;

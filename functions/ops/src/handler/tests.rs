@@ -313,3 +313,18 @@ async fn an_unknown_route_is_not_found_and_health_is_open() {
     };
     assert_eq!(answer(&ops, health).await, (200, json!({ "status": "ok" })));
 }
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_have_is_refused_with_those_that_it_has() {
+    let request: Request = serde_json::from_value(json!({
+        "routeKey": "$default",
+        "headers": {},
+        "requestContext": { "http": { "method": "DELETE", "path": "/v1/tenants/demo/keys" } },
+    }))
+    .unwrap();
+    let response = ops().handle(&request).await;
+    assert_eq!(response.status_code, 405);
+    assert_eq!(response.headers["allow"], "POST");
+    let problem: Value = serde_json::from_slice(response.body.as_deref().unwrap()).unwrap();
+    assert_eq!(problem["type"], "urn:pillarbox:method-not-allowed");
+}

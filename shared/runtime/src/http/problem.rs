@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use http::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER};
 use pillarbox_domain::cloud_event::{ParseError, Violation};
 use pillarbox_domain::publish::Conflict;
 use pillarbox_domain::store_error::StoreError;
@@ -26,6 +26,8 @@ pub struct Problem {
     first_event: Option<Box<FirstEvent>>,
     #[serde(skip)]
     retry_after: Option<Duration>,
+    #[serde(skip)]
+    allow: Option<&'static str>,
 }
 
 /// The event that is in the way of another.
@@ -63,6 +65,7 @@ impl Problem {
             errors: vec![],
             first_event: None,
             retry_after: None,
+            allow: None,
         }
     }
 
@@ -123,6 +126,20 @@ impl Problem {
             "Not found",
             detail.into(),
         )
+    }
+
+    /// 405: the path is there, for these methods, as `Allow` lists them.
+    pub fn method_not_allowed(methods: &'static str) -> Self {
+        let problem = Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "urn:pillarbox:method-not-allowed",
+            "The method is not supported",
+            format!("This path can be called with {methods}."),
+        );
+        Self {
+            allow: Some(methods),
+            ..problem
+        }
     }
 
     /// 409: something else is there already.
@@ -247,6 +264,9 @@ impl Problem {
         let mut headers = HeaderMap::new();
         if let Some(wait) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        if let Some(methods) = self.allow {
+            headers.insert(ALLOW, HeaderValue::from_static(methods));
         }
         respond(
             status,

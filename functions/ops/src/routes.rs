@@ -1,0 +1,52 @@
+//! The paths of the API and the methods of each, whichever function answers them.
+
+/// Path templates and what `Allow` says of each. `infra/openapi.yaml` has the same; its tests ask the API.
+const PATHS: [(&str, &str); 6] = [
+    ("/v1/events", "POST"),
+    ("/v1/health", "GET"),
+    ("/v1/subscriptions", "POST"),
+    ("/v1/tenants", "POST"),
+    ("/v1/tenants/{tenant}", "GET, PATCH"),
+    ("/v1/tenants/{tenant}/keys", "POST"),
+];
+
+/// The methods that a path can be called with; none when there is no such path.
+pub(crate) fn methods_of(path: &str) -> Option<&'static str> {
+    let found = PATHS.iter().find(|(template, _)| matches(template, path));
+    found.map(|(_, methods)| *methods)
+}
+
+fn matches(template: &str, path: &str) -> bool {
+    let segments = |text: &str| text.split('/').count();
+    let mut pairs = template.split('/').zip(path.split('/'));
+    segments(template) == segments(path)
+        && pairs.all(|(wanted, found)| match wanted.starts_with('{') {
+            true => !found.is_empty(),
+            false => wanted == found,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::methods_of;
+
+    #[test]
+    fn a_path_is_found_by_its_segments() {
+        assert_eq!(methods_of("/v1/health"), Some("GET"));
+        assert_eq!(methods_of("/v1/tenants"), Some("POST"));
+        assert_eq!(methods_of("/v1/tenants/demo"), Some("GET, PATCH"));
+        assert_eq!(methods_of("/v1/tenants/demo/keys"), Some("POST"));
+        let unknown = [
+            "",
+            "/",
+            "/v1/health/",
+            "/v1/tenants//keys",
+            "/v1/tenants/a/b/keys",
+            "/v1/tenants/",
+            "/V1/health",
+        ];
+        for path in unknown {
+            assert_eq!(methods_of(path), None, "{path}");
+        }
+    }
+}
