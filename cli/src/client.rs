@@ -12,10 +12,6 @@ use crate::arguments::ApiKey;
 use crate::error::Error;
 use crate::problem::Problem;
 
-/// Structured mode of CloudEvents 1.0:
-/// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>
-const STRUCTURED_EVENT: &str = "application/cloudevents+json";
-
 /// A bus that takes longer than this to accept a connection is not there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -40,6 +36,30 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// One event or many, as they are sent.
+pub struct Publication {
+    content_type: &'static str,
+    query: Vec<(&'static str, &'static str)>,
+    body: Vec<u8>,
+}
+
+impl Publication {
+    /// This body, of this media type.
+    pub fn of(content_type: &'static str, body: Vec<u8>) -> Self {
+        Self {
+            content_type,
+            query: vec![],
+            body,
+        }
+    }
+
+    /// With this parameter.
+    pub fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.query.push((name, value));
+        self
+    }
+}
+
 impl BusClient {
     /// Prepares to speak to the bus at `url`; nothing is sent yet.
     ///
@@ -55,15 +75,19 @@ impl BusClient {
         })
     }
 
-    /// Publishes one structured CloudEvent, once.
+    /// Publishes, once.
     ///
     /// # Errors
     /// When no whole answer came; the bus may have stored the event all the same.
-    pub async fn publish(&self, event: Vec<u8>) -> Result<Answer, reqwest::Error> {
+    pub async fn publish(&self, publication: Publication) -> Result<Answer, reqwest::Error> {
+        let mut url = endpoint(&self.base, &["v1", "events"]);
+        for (name, value) in publication.query {
+            url.query_pairs_mut().append_pair(name, value);
+        }
         let request = self
-            .request(Method::POST, &["v1", "events"])
-            .header(CONTENT_TYPE, STRUCTURED_EVENT)
-            .body(event);
+            .request_to(Method::POST, url)
+            .header(CONTENT_TYPE, publication.content_type)
+            .body(publication.body);
         self.send(request).await
     }
 
@@ -73,6 +97,15 @@ impl BusClient {
     /// When there is no answer, or the bus refuses.
     pub async fn post<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, Error> {
         let request = self.request(Method::POST, path).json(body);
+        self.accepted(self.send(request).await)
+    }
+
+    /// Changes what is at the path of these segments, as `body` says.
+    ///
+    /// # Errors
+    /// When there is no answer, or the bus refuses.
+    pub async fn patch<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, Error> {
+        let request = self.request(Method::PATCH, path).json(body);
         self.accepted(self.send(request).await)
     }
 

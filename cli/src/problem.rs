@@ -108,6 +108,14 @@ impl fmt::Display for Problem {
 }
 
 impl FieldError {
+    /// Field and detail; the detail alone when it is of the whole.
+    pub fn told(&self) -> String {
+        match self.field.as_str() {
+            "" => self.detail.clone(),
+            _ => self.to_string(),
+        }
+    }
+
     fn shown(&self) -> Self {
         Self {
             field: shown(&self.field),

@@ -219,3 +219,42 @@ async fn other_server_at_the_address_is_told_from_a_bus() {
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("check PILLARBOX_URL"), "{}", ran.stderr);
 }
+
+#[tokio::test]
+async fn settings_of_a_tenant_are_shown_and_changed() {
+    let settings =
+        r#"{"tenant":"demo","name":null,"retention_days":365,"log_shards":4,"later":"ignored"}"#;
+    let bus = Bus::answering(move |_, _| answer(200, settings)).await;
+    let shown = run(pillarbox_on(&bus, &["tenants", "show", "demo"]), b"").await;
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    assert_eq!(
+        shown.stdout,
+        "tenant          demo\nname            -\nretention days  365\nlog shards      4\n"
+    );
+    let set = [
+        "tenants",
+        "set",
+        "demo",
+        "--retention-days",
+        "365",
+        "--json",
+    ];
+    let changed = run(pillarbox_on(&bus, &set), b"").await;
+    assert_eq!(
+        changed.json(),
+        json!({"tenant": "demo", "name": null, "retention_days": 365, "log_shards": 4})
+    );
+    let requests = bus.requests();
+    assert_eq!(requests[0].method, "GET");
+    assert_eq!(requests[1].method, "PATCH");
+    assert_eq!(requests[1].path, "/base/$default/v1/tenants/demo");
+    assert_eq!(requests[1].json(), json!({"retention_days": 365}));
+}
+
+#[tokio::test]
+async fn a_change_of_nothing_is_a_usage_error() {
+    let bus = Bus::with_script([]).await;
+    let ran = run(pillarbox_on(&bus, &["tenants", "set", "demo"]), b"").await;
+    assert_eq!(ran.code, 2);
+    assert!(ran.stderr.contains("--retention-days"), "{}", ran.stderr);
+}

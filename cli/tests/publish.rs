@@ -2,7 +2,7 @@
 
 mod support;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use support::*;
 use tokio::io::AsyncWriteExt;
 
@@ -322,4 +322,285 @@ async fn missing_file_is_a_usage_error_and_a_directory_a_read_error() {
     .await;
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("cannot read on from"), "{}", ran.stderr);
+}
+
+const BATCHED: &str = "application/cloudevents-batch+json";
+
+/// The answer to a batch: each event as its entry says.
+fn results(status: u16, results: &[Value]) -> Reply {
+    answer(status, &json!({ "results": results }).to_string())
+}
+
+fn stored(duplicate: bool) -> Value {
+    let status = if duplicate { 200 } else { 201 };
+    json!({ "status": status, "event_id": "01980000-0000-7000-8000-000000000001", "duplicate": duplicate })
+}
+
+fn refused(status: u16, title: &str) -> Value {
+    let problem = json!({ "type": "urn:x", "title": title, "status": status, "detail": "why" });
+    json!({ "status": status, "problem": problem })
+}
+
+fn bodies(bus: &Bus) -> Vec<Value> {
+    bus.requests().iter().map(Request::json).collect()
+}
+
+#[tokio::test]
+async fn batches_are_filled_and_hold_the_lines_as_they_are() {
+    let bus = Bus::answering(|_, request| {
+        let count = request.json().as_array().unwrap().len();
+        results(201, &vec![stored(false); count])
+    })
+    .await;
+    let arguments = ["publish", "--batch=2", "--concurrency", "1", "--json"];
+    let input = b"{\"id\":\"1\", \"data\":1.10}\r\n\n{\"id\":\"2\"}\n{\"id\":\"3\"}";
+    let ran = run(pillarbox_on(&bus, &arguments), input).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["accepted"], 3);
+    let requests = bus.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].path, "/base/$default/v1/events");
+    assert_eq!(requests[0].header("content-type"), Some(BATCHED));
+    assert_eq!(
+        requests[0].body,
+        b"[{\"id\":\"1\", \"data\":1.10},{\"id\":\"2\"}]"
+    );
+    assert_eq!(requests[1].body, b"[{\"id\":\"3\"}]");
+}
+
+#[tokio::test]
+async fn a_batch_has_100_lines_unless_told_otherwise_and_a_file_may_follow() {
+    let bus = Bus::answering(|_, request| {
+        let count = request.json().as_array().unwrap().len();
+        results(201, &vec![stored(false); count])
+    })
+    .await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--batch", "--concurrency", "1", "-"]),
+        &lines(101),
+    )
+    .await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let counts: Vec<_> = bodies(&bus)
+        .iter()
+        .map(|body| body.as_array().unwrap().len())
+        .collect();
+    assert_eq!(counts, [100, 1]);
+}
+
+#[tokio::test]
+async fn what_may_pass_is_sent_again_and_what_is_refused_is_named_by_its_line() {
+    let bus = Bus::with_script([
+        results(
+            207,
+            &[
+                stored(false),
+                refused(400, "Wrong"),
+                refused(503, "Busy"),
+                refused(424, "Not yet"),
+                stored(true),
+            ],
+        ),
+        results(207, &[stored(false), refused(429, "Slow down")]),
+        results(201, &[stored(false)]),
+    ])
+    .await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--batch", "--json"]),
+        &[&b"\n"[..], &lines(5)].concat(),
+    )
+    .await;
+    assert_eq!(ran.code, 1);
+    let summary = ran.json();
+    assert_eq!(
+        (
+            &summary["accepted"],
+            &summary["duplicates"],
+            &summary["rejected"],
+            &summary["retries"]
+        ),
+        (&json!(3), &json!(1), &json!(1), &json!(3))
+    );
+    assert_eq!(
+        summary["problems"],
+        json!([{"line": 3, "status": 400, "detail": "Wrong: why"}])
+    );
+    let ids = |body: &Value| -> Vec<String> {
+        let events = body.as_array().unwrap().iter();
+        events
+            .map(|event| event["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let sent: Vec<_> = bodies(&bus).iter().map(ids).collect();
+    assert_eq!(sent[1..], [vec!["3", "4"], vec!["4"]]);
+    assert!(ran.stderr.contains("line 3: 400 Wrong"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("1 of 5 events are not stored"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[tokio::test]
+async fn a_batch_that_is_never_taken_is_given_up_line_by_line() {
+    let bus = Bus::answering(|_, _| busy()).await;
+    let arguments = ["publish", "--batch", "--max-attempts", "2", "--json"];
+    let ran = run(pillarbox_on(&bus, &arguments), &lines(2)).await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["gave_up"], 2);
+    assert_eq!(ran.json()["problems"][1]["line"], 2);
+    assert_eq!(bus.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_line_that_is_no_object_does_not_keep_its_batch_from_being_sent() {
+    let bus = Bus::with_script([results(201, &[stored(false)])]).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--batch", "--json"]),
+        b"{not json\n{\"id\":\"1\"}\n",
+    )
+    .await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["accepted"], 1);
+    assert_eq!(ran.json()["problems"][0]["line"], 1);
+}
+
+#[tokio::test]
+async fn results_that_are_not_one_for_each_event_are_no_receipt() {
+    let bus = Bus::answering(|_, _| results(201, &[stored(false)])).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--batch", "--json"]),
+        &lines(2),
+    )
+    .await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["accepted"], 0);
+    assert!(
+        ran.stderr.contains("1 results for 2 events"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[tokio::test]
+async fn all_lines_are_one_atomic_batch() {
+    let bus = Bus::with_script([results(201, &[stored(false), stored(true)])]).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--atomic", "--json"]),
+        &lines(2),
+    )
+    .await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(
+        (&ran.json()["accepted"], &ran.json()["duplicates"]),
+        (&json!(1), &json!(1))
+    );
+    let request = &bus.requests()[0];
+    assert_eq!(request.path, "/base/$default/v1/events?atomic=true");
+    assert_eq!(request.header("content-type"), Some(BATCHED));
+}
+
+#[tokio::test]
+async fn an_atomic_batch_names_the_lines_that_are_in_the_way_first() {
+    let refusal = json!({
+        "title": "Something else is there", "status": 409, "detail": "batch[1] has the source and id of …",
+        "errors": [{"field": "batch[1]", "detail": "has the source and id of another"}],
+    });
+    let bus = Bus::with_script([problem(409, &refusal.to_string())]).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--atomic", "--json"]),
+        &lines(3),
+    )
+    .await;
+    assert_eq!(ran.code, 1);
+    assert_eq!(ran.json()["rejected"], 3);
+    let shared = "is not stored, since another line is in the way: all or none";
+    assert_eq!(
+        ran.json()["problems"],
+        json!([
+            {"line": 2, "status": 409, "detail": "Something else is there: has the source and id of another"},
+            {"line": 1, "status": null, "detail": shared},
+            {"line": 3, "status": null, "detail": shared},
+        ])
+    );
+}
+
+#[tokio::test]
+async fn an_atomic_batch_is_sent_again_while_the_bus_is_busy() {
+    let bus = Bus::with_script([busy(), results(201, &[stored(false)])]).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--atomic", "--json"]),
+        ONE_LINE,
+    )
+    .await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.json()["retries"], 1);
+}
+
+#[tokio::test]
+async fn nothing_of_an_atomic_batch_is_sent_when_a_line_cannot_be_or_there_are_too_many() {
+    let bus = Bus::with_script([]).await;
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--atomic", "--json"]),
+        b"{\"id\":\"1\"}\n{not json\n",
+    )
+    .await;
+    assert_eq!((ran.code, &ran.json()["rejected"]), (1, &json!(2)));
+    assert_eq!(ran.json()["problems"][0]["line"], 2);
+
+    let ran = run(
+        pillarbox_on(&bus, &["publish", "--atomic", "--json"]),
+        &lines(250),
+    )
+    .await;
+    assert_eq!((ran.code, &ran.json()["accepted"]), (1, &json!(0)));
+    assert!(
+        ran.stderr
+            .contains("100 lines are the most that are stored as a whole"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(bus.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn events_can_be_logged_without_being_handed_over() {
+    let bus = Bus::with_script([accepted(), results(201, &[stored(false)])]).await;
+    for arguments in [
+        &["publish", "--no-dispatch"][..],
+        &["publish", "--no-dispatch", "--atomic"],
+    ] {
+        let ran = run(pillarbox_on(&bus, arguments), ONE_LINE).await;
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    let paths: Vec<_> = bus
+        .requests()
+        .into_iter()
+        .map(|request| request.path)
+        .collect();
+    assert_eq!(
+        paths,
+        [
+            "/base/$default/v1/events?outbox=none",
+            "/base/$default/v1/events?atomic=true&outbox=none",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn forms_that_do_not_go_together_are_usage_errors() {
+    let bus = Bus::with_script([]).await;
+    for arguments in [
+        &["--batch=0"][..],
+        &["--batch=1001"],
+        &["--batch", "--atomic"],
+        &["--atomic", "--concurrency", "2"],
+    ] {
+        let ran = run(
+            pillarbox_on(&bus, &[&["publish"], arguments].concat()),
+            ONE_LINE,
+        )
+        .await;
+        assert_eq!(ran.code, 2, "{arguments:?}: {}", ran.stderr);
+    }
 }

@@ -20,6 +20,13 @@ pub struct Line {
     pub content: Option<Vec<u8>>,
 }
 
+impl Line {
+    /// Bytes that there are to send.
+    pub fn len(&self) -> usize {
+        self.content.as_ref().map_or(0, Vec::len)
+    }
+}
+
 pub struct LineReader<R> {
     input: R,
     number: u64,

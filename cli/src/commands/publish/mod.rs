@@ -1,9 +1,11 @@
-//! `pillarbox publish`: JSON lines in, one request per line, a summary out.
+//! `pillarbox publish`: JSON lines in, one request per line or per batch of lines, a summary out.
 //!
-//! Lines are read as they come and at most `--concurrency` of them are in memory, so a file of any size
-//! and an endless standard input are fine. Sending a line again is always safe: the bus stores an event
+//! Lines are read as they come and the lines of at most `--concurrency` requests are in memory, so a file of any
+//! size and an endless standard input are fine. Sending a line again is always safe: the bus stores an event
 //! once per `source` and `id`.
 
+mod form;
+mod groups;
 mod latency;
 mod lines;
 mod progress;
@@ -14,11 +16,13 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::pin::pin;
 
 use clap::Args;
-use futures::{Stream, StreamExt, stream};
+use futures::StreamExt;
 use tokio::fs::File;
 use tokio::io::{AsyncRead, BufReader};
 
-use self::lines::{Line, LineReader};
+use self::form::{Form, MAX_BATCH};
+use self::groups::groups_of;
+use self::lines::LineReader;
 use self::progress::Progress;
 use self::sender::{Sender, Sent};
 use self::summary::{Summary, Tally};
@@ -34,12 +38,28 @@ pub struct PublishArgs {
     /// File of structured CloudEvents, one JSON object a line; - is standard input
     #[arg(default_value = "-")]
     file: String,
-    /// How many events are on their way at the same time
+    /// How many requests are on their way at the same time
     #[arg(long, default_value = "8", value_name = "N")]
     concurrency: NonZeroUsize,
     /// How often one event is sent at most, while the bus is busy or out of reach
     #[arg(long, default_value = "8", value_name = "N")]
     max_attempts: NonZeroU32,
+    /// Send batches of up to N events (100 when no number is given); each event is stored or refused by itself
+    #[arg(
+        long,
+        value_name = "N",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "100",
+        value_parser = batch_size
+    )]
+    batch: Option<NonZeroUsize>,
+    /// Send all lines, 100 at most, in one batch of which all events are stored, or none
+    #[arg(long, conflicts_with_all = ["batch", "concurrency"])]
+    atomic: bool,
+    /// Log the events without handing them over to any subscription
+    #[arg(long)]
+    no_dispatch: bool,
 }
 
 /// Publishes every line.
@@ -54,7 +74,12 @@ pub async fn run(args: &PublishArgs, global: &Global) -> Result<(), Error> {
     };
     let run = Run {
         origin: args.origin(),
-        sender: Sender::new(&client, policy),
+        sender: Sender {
+            client: &client,
+            policy,
+            form: args.form(),
+            dispatch: !args.no_dispatch,
+        },
         concurrency: args.concurrency.get(),
     };
     let (summary, ending) = if args.is_stdin() {
@@ -68,7 +93,23 @@ pub async fn run(args: &PublishArgs, global: &Global) -> Result<(), Error> {
     ending
 }
 
+fn batch_size(text: &str) -> Result<NonZeroUsize, String> {
+    let size = text
+        .parse()
+        .ok()
+        .filter(|size: &NonZeroUsize| size.get() <= MAX_BATCH);
+    size.ok_or_else(|| format!("must be 1 to {MAX_BATCH}"))
+}
+
 impl PublishArgs {
+    fn form(&self) -> Form {
+        match self.batch {
+            _ if self.atomic => Form::Atomic,
+            Some(max_events) => Form::Batch(max_events),
+            None => Form::Single,
+        }
+    }
+
     fn is_stdin(&self) -> bool {
         self.file == "-"
     }
@@ -131,18 +172,32 @@ impl Run<'_> {
         tally: &mut Tally,
     ) -> Result<(), Error> {
         let lines = LineReader::new(BufReader::with_capacity(READ_BUFFER_BYTES, input));
-        let answers = stream_of(lines)
-            .map(|line| async { Ok(self.sender.send(line?).await) })
+        let answers = groups_of(lines, self.sender.form.room())
+            .take(self.sender.form.max_requests())
+            .map(|group| async { Ok(self.sender.send(group?).await) })
             .buffer_unordered(self.concurrency);
         let mut answers = pin!(answers);
         let mut ending = Ok(());
         while let Some(answer) = answers.next().await {
             match answer {
-                Ok(sent) => self.record(sent, progress, tally)?,
+                Ok(group) => self.record_all(group, progress, tally)?,
                 Err(source) => ending = Err(self.cannot_read(source)),
             }
         }
         ending
+    }
+
+    fn record_all(
+        &self,
+        group: Vec<Sent>,
+        progress: &Progress,
+        tally: &mut Tally,
+    ) -> Result<(), Error> {
+        // Every line of a request is counted, also when its outcome ends the run.
+        let endings = group
+            .into_iter()
+            .map(|sent| self.record(sent, progress, tally));
+        endings.fold(Ok(()), Result::and)
     }
 
     /// # Errors
@@ -166,18 +221,4 @@ impl Run<'_> {
             source,
         }
     }
-}
-
-/// The lines as a stream that ends after the first read error.
-fn stream_of<R>(lines: LineReader<R>) -> impl Stream<Item = std::io::Result<Line>>
-where
-    R: tokio::io::AsyncBufRead + Unpin,
-{
-    stream::unfold(Some(lines), |lines| async {
-        let mut lines = lines?;
-        match lines.next_line().await.transpose()? {
-            Ok(line) => Some((Ok(line), Some(lines))),
-            Err(error) => Some((Err(error), None)),
-        }
-    })
 }

@@ -1,19 +1,22 @@
-//! One line to the bus, as often as it takes, and what became of it.
+//! Lines to the bus, in one request, as often as it takes, and what became of each.
 
 use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
+use super::form::{Form, MAX_ATOMIC};
 use super::lines::{Line, MAX_LINE_BYTES};
-use crate::client::{Answer, BusClient};
+use crate::client::BusClient;
 use crate::error::Error;
 use crate::retry::{RetryDecision, RetryPolicy};
 
 pub struct Sender<'a> {
-    client: &'a BusClient,
-    policy: RetryPolicy,
+    pub client: &'a BusClient,
+    pub policy: RetryPolicy,
+    pub form: Form,
+    /// Whether subscribers get the events.
+    pub dispatch: bool,
 }
 
 /// A line that is done with.
@@ -43,7 +46,7 @@ pub enum Outcome {
 }
 
 /// Why a line is not stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Reason {
     /// `None` when there was no answer, or nothing was sent.
     pub status: Option<StatusCode>,
@@ -53,19 +56,31 @@ pub struct Reason {
     pub stop: Option<String>,
 }
 
-/// What the bus says about an event that it has.
-#[derive(Deserialize)]
-struct Stored {
-    duplicate: bool,
+/// What one attempt was for one event.
+pub enum Verdict {
+    Done(Outcome),
+    /// It may go better the next time.
+    Failed(Reason),
 }
 
 /// One attempt.
-enum Attempt {
-    Done(Outcome),
-    Failed {
-        reason: Reason,
-        retry_after: Option<Duration>,
-    },
+struct Round {
+    verdicts: Vec<Verdict>,
+    retry_after: Option<Duration>,
+}
+
+/// A line that is one JSON object.
+struct Event {
+    line: u64,
+    bytes: u64,
+    content: Vec<u8>,
+}
+
+/// The lines of one request while it is being sent.
+struct Request {
+    started: Instant,
+    waiting: Vec<Event>,
+    done: Vec<Sent>,
 }
 
 impl Sent {
@@ -81,82 +96,51 @@ impl Sent {
     }
 }
 
-impl<'a> Sender<'a> {
-    pub fn new(client: &'a BusClient, policy: RetryPolicy) -> Self {
-        Self { client, policy }
-    }
-
-    /// Sends one line. Never fails itself: whatever happens is the line's outcome.
-    pub async fn send(&self, line: Line) -> Sent {
-        let started = Instant::now();
-        let (outcome, retries) = match check(line.content) {
-            Ok(event) => self.send_until_done(event).await,
-            Err(detail) => (Outcome::Rejected(Reason::unsent(detail)), 0),
-        };
-        Sent {
-            line: line.number,
-            bytes: line.input_bytes,
-            latency: started.elapsed(),
-            retries,
-            outcome,
+impl Sender<'_> {
+    /// Sends lines together. Never fails itself: whatever happens is each line's outcome.
+    pub async fn send(&self, lines: Vec<Line>) -> Vec<Sent> {
+        let mut request = Request::of(lines);
+        if self.form == Form::Atomic {
+            request.require_all();
         }
-    }
-
-    async fn send_until_done(&self, event: Vec<u8>) -> (Outcome, u32) {
         let mut retries = 0;
-        loop {
-            let (reason, retry_after) = match self.attempt(event.clone()).await {
-                Attempt::Done(outcome) => return (outcome, retries),
-                Attempt::Failed {
-                    reason,
-                    retry_after,
-                } => (reason, retry_after),
-            };
-            match self.policy.decide(retries + 1, retry_after, jitter()) {
-                RetryDecision::RetryAfter(delay) => tokio::time::sleep(delay).await,
-                RetryDecision::GiveUp => return (Outcome::GaveUp(reason), retries),
+        while !request.waiting.is_empty() {
+            let round = self.attempt(&request.waiting).await;
+            let failed = request.settle(round.verdicts, retries);
+            if failed.is_empty() {
+                break;
+            }
+            match self.policy.decide(retries + 1, round.retry_after, jitter()) {
+                RetryDecision::RetryAfter(delay) => {
+                    request.wait_again(failed);
+                    tokio::time::sleep(delay).await;
+                }
+                RetryDecision::GiveUp => request.give_up(failed, retries),
             }
             retries += 1;
         }
+        request.done
     }
 
-    async fn attempt(&self, event: Vec<u8>) -> Attempt {
-        match self.client.publish(event).await {
-            Ok(answer) if answer.status.is_success() => Attempt::Done(self.stored(&answer)),
-            Ok(answer) if is_passing(answer.status) => Attempt::Failed {
-                reason: self.refusal(&answer),
+    async fn attempt(&self, events: &[Event]) -> Round {
+        let contents = events.iter().map(|event| &*event.content);
+        let mut publication = self.form.publication(contents);
+        if !self.dispatch {
+            publication = publication.with("outbox", "none");
+        }
+        match self.client.publish(publication).await {
+            Ok(answer) => Round {
+                verdicts: self.form.verdicts(self.client, &answer, events.len()),
                 retry_after: answer.retry_after,
             },
-            Ok(answer) => Attempt::Done(Outcome::Rejected(self.refusal(&answer))),
-            Err(error) => Attempt::Failed {
-                reason: self.no_answer(error),
-                retry_after: None,
-            },
-        }
-    }
-
-    /// A success that does not say what it did is no promise that the event is stored.
-    fn stored(&self, answer: &Answer) -> Outcome {
-        match self.client.read::<Stored>(answer) {
-            Ok(Stored { duplicate }) => Outcome::Stored { duplicate },
-            Err(error) => Outcome::Rejected(Reason {
-                status: Some(answer.status),
-                detail: error.to_string(),
-                stop: Some(error.to_string()),
-            }),
-        }
-    }
-
-    fn refusal(&self, answer: &Answer) -> Reason {
-        let problem = self.client.problem(answer);
-        let key_refused = matches!(
-            answer.status,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-        );
-        Reason {
-            status: Some(answer.status),
-            detail: problem.one_line(),
-            stop: key_refused.then(|| problem.to_string()),
+            Err(error) => {
+                let reason = self.no_answer(error);
+                let failed = || Verdict::Failed(reason.clone());
+                Round {
+                    verdicts: std::iter::repeat_with(failed).take(events.len()).collect(),
+                    retry_after: None,
+                }
+            }
         }
     }
 
@@ -175,6 +159,91 @@ impl<'a> Sender<'a> {
     }
 }
 
+impl Request {
+    /// What is no JSON object is done with.
+    fn of(lines: Vec<Line>) -> Self {
+        let mut request = Self {
+            started: Instant::now(),
+            waiting: Vec::with_capacity(lines.len()),
+            done: Vec::with_capacity(lines.len()),
+        };
+        for line in lines {
+            let (number, bytes) = (line.number, line.input_bytes);
+            match check(line.content) {
+                Ok(content) => request.waiting.push(Event {
+                    line: number,
+                    bytes,
+                    content,
+                }),
+                Err(detail) => {
+                    let outcome = Outcome::Rejected(Reason::unsent(detail));
+                    request.finish(number, bytes, 0, outcome);
+                }
+            }
+        }
+        request
+    }
+
+    /// Sends nothing if any line cannot be sent, or if there are more than are stored as a whole.
+    fn require_all(&mut self) {
+        let count = self.waiting.len() + self.done.len();
+        let detail = if count > MAX_ATOMIC {
+            format!("is not sent: {MAX_ATOMIC} lines are the most that are stored as a whole")
+        } else if !self.done.is_empty() {
+            "is not sent, since another line is in the way: all or none".to_owned()
+        } else {
+            return;
+        };
+        for event in std::mem::take(&mut self.waiting) {
+            let outcome = Outcome::Rejected(Reason::unsent(detail.clone()));
+            self.finish(event.line, event.bytes, 0, outcome);
+        }
+    }
+
+    /// Takes in what one attempt did; what is left are the events that may be sent again.
+    fn settle(&mut self, verdicts: Vec<Verdict>, retries: u32) -> Vec<(Event, Reason)> {
+        let mut failed = Vec::new();
+        let waiting = std::mem::take(&mut self.waiting);
+        // Those with a reason of their own are told before those that only share the fate of others.
+        let mut settled: Vec<_> = waiting.into_iter().zip(verdicts).collect();
+        settled.sort_by_key(|(_, verdict)| verdict.is_shared());
+        for (event, verdict) in settled {
+            match verdict {
+                Verdict::Done(outcome) => self.finish(event.line, event.bytes, retries, outcome),
+                Verdict::Failed(reason) => failed.push((event, reason)),
+            }
+        }
+        failed
+    }
+
+    fn wait_again(&mut self, failed: Vec<(Event, Reason)>) {
+        self.waiting = failed.into_iter().map(|(event, _)| event).collect();
+    }
+
+    fn give_up(&mut self, failed: Vec<(Event, Reason)>, retries: u32) {
+        for (event, reason) in failed {
+            self.finish(event.line, event.bytes, retries, Outcome::GaveUp(reason));
+        }
+    }
+
+    fn finish(&mut self, line: u64, bytes: u64, retries: u32, outcome: Outcome) {
+        self.done.push(Sent {
+            line,
+            bytes,
+            latency: self.started.elapsed(),
+            retries,
+            outcome,
+        });
+    }
+}
+
+impl Verdict {
+    /// Whether an event is refused for no fault of its own.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Done(Outcome::Rejected(reason)) if reason.status.is_none())
+    }
+}
+
 impl Reason {
     fn unsent(detail: String) -> Self {
         Self {
@@ -188,7 +257,7 @@ impl Reason {
 /// Refusals that pass: too many requests, and everything that API Gateway answers while a function is
 /// starting, failing or overloaded. The bus may have stored the event before a 500; sending it again
 /// finds it there.
-fn is_passing(status: StatusCode) -> bool {
+pub fn is_passing(status: StatusCode) -> bool {
     status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
 }
 
