@@ -1,5 +1,7 @@
 //! Whether two events with one key are the same event.
 
+mod large_integers;
+
 use std::collections::BTreeSet;
 
 use data_encoding::BASE64;
@@ -8,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
+use self::large_integers::append_large_integers;
 use crate::cloud_event::{AttributeName, CloudEvent, Data, Fault, SPEC_VERSION, Violation};
 
 /// SHA-256 over an event's content, so that a repeated publish is told from a conflicting one (P2).
@@ -21,9 +24,6 @@ pub struct Fingerprint([u8; 32]);
 
 /// Attributes that a retry of the same publish may renew.
 const RENEWED_BY_A_RETRY: [&str; 2] = ["time", "traceparent"];
-
-/// The largest integer that a double still tells from its neighbours.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
 impl Fingerprint {
     /// The fingerprint of this event.
@@ -42,8 +42,8 @@ impl Fingerprint {
             data: data.as_ref(),
         };
         let mut canonical = serde_json_canonicalizer::to_vec(&content).map_err(unreadable)?;
-        if let Some(data) = &data {
-            append_large_integers(data, &mut canonical);
+        if let Some(Data::Json(json)) = event.data() {
+            append_large_integers(json, &mut canonical).map_err(unreadable)?;
         }
         Ok(Self(Sha256::digest(canonical).into()))
     }
@@ -84,7 +84,7 @@ fn same_data(first: Option<&Data>, other: Option<&Data>) -> bool {
     let canonical = |json: &RawValue| {
         let value: Value = serde_json::from_str(json.get()).ok()?;
         let mut canonical = serde_json_canonicalizer::to_vec(&value).ok()?;
-        append_large_integers(&value, &mut canonical);
+        append_large_integers(json, &mut canonical).ok()?;
         Some(canonical)
     };
     match (first, other) {
@@ -119,29 +119,6 @@ impl Serialize for Content<'_> {
             map.serialize_entry("data_base64", &BASE64.encode(bytes))?;
         }
         map.end()
-    }
-}
-
-fn append_large_integers(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Number(number) => {
-            let magnitude = number.as_i64().map(i64::unsigned_abs).or(number.as_u64());
-            if magnitude.is_some_and(|magnitude| magnitude > MAX_SAFE_INTEGER) {
-                out.push(b'\n');
-                out.extend_from_slice(number.to_string().as_bytes());
-            }
-        }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| append_large_integers(item, out)),
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_by_cached_key(|(name, _)| name.encode_utf16().collect::<Vec<_>>());
-            members
-                .iter()
-                .for_each(|(_, value)| append_large_integers(value, out));
-        }
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 
@@ -217,6 +194,22 @@ mod tests {
         let one = r#"{"specversion":"1.0","id":"1","source":"/s","type":"t","data":{"a":1.0,"b":"\u0041"}}"#;
         let other = r#"{ "data": {"b":"A", "a":1e0}, "type":"t", "source":"/s", "id":"1", "specversion":"1.0"}"#;
         assert_eq!(of_text(one), of_text(other));
+    }
+
+    #[test]
+    fn integers_of_more_than_64_bits_are_told_apart() {
+        let with = |number: &str| {
+            let event = event_with("data", "NUMBER".into()).to_string();
+            of_text(&event.replace("\"NUMBER\"", number))
+        };
+        assert_ne!(
+            with("100000000000000000000001"),
+            with("100000000000000000000002")
+        );
+        assert_ne!(
+            with("-100000000000000000000001"),
+            with("-100000000000000000000002")
+        );
     }
 
     #[test]
