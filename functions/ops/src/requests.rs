@@ -12,6 +12,7 @@ use pillarbox_domain::{Subscription, SubscriptionId, TenantId};
 use pillarbox_runtime::http::{FieldError, Problem, Request, body};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Number;
 
 /// Characters of a tenant's or a key's descriptive name.
 const MAX_TITLE_CHARS: usize = 128;
@@ -29,8 +30,8 @@ struct TenantBody {
 #[serde(deny_unknown_fields)]
 struct SettingsBody {
     name: Option<String>,
-    retention_days: Option<u64>,
-    log_shards: Option<u64>,
+    retention_days: Option<Number>,
+    log_shards: Option<Number>,
 }
 
 /// `POST /v1/tenants/{tenant}/keys`
@@ -153,7 +154,12 @@ pub(crate) fn new_subscription(
 }
 
 fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    serde_json::from_slice(&body(request)?).map_err(|error| Problem::malformed(error.to_string()))
+    let body = body(request)?;
+    // An array of the members' values would do for serde.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::malformed("The body must be a JSON object."));
+    }
+    serde_json::from_slice(&body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
 fn field<T: FromStr<Err: Display>>(
@@ -181,15 +187,33 @@ fn fields<T: FromStr<Err: Display>>(
 
 fn number<T, E: Display>(
     name: &str,
-    number: Option<u64>,
+    number: Option<Number>,
     read: impl Fn(u64) -> Result<T, E>,
     errors: &mut Vec<FieldError>,
 ) -> Option<T> {
-    let read = read(number?).map_err(|error| FieldError {
+    let number = number?;
+    let read = match whole(&number) {
+        Some(number) => read(number).map_err(|error| error.to_string()),
+        None => Err("must be a whole number".to_owned()),
+    };
+    let named = |detail| FieldError {
         field: name.to_owned(),
-        detail: error.to_string(),
-    });
-    read.map_err(|error| errors.push(error)).ok()
+        detail,
+    };
+    read.map_err(|detail| errors.push(named(detail))).ok()
+}
+
+/// JSON knows one kind of number: some clients write 6 as `6.0`.
+fn whole(number: &Number) -> Option<u64> {
+    /// Up to here a double is exact, and far beyond every limit.
+    const MAX: f64 = 1e15;
+    let of_double = |double: f64| {
+        let is_whole = double.fract() == 0.0 && (0.0..=MAX).contains(&double);
+        is_whole.then_some(double as u64)
+    };
+    number
+        .as_u64()
+        .or_else(|| number.as_f64().and_then(of_double))
 }
 
 fn title(name: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {

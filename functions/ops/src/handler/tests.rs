@@ -184,6 +184,10 @@ async fn a_tenants_settings_are_shown_and_changed() {
         let changed = change_tenant(&ops, json!({ setting: value })).await;
         assert_eq!(changed, (200, expected.clone()));
     }
+    assert_eq!(
+        change_tenant(&ops, json!({ "log_shards": 4.0 })).await.0,
+        200
+    );
     assert_eq!(change_tenant(&ops, json!({ "log_shards": 3 })).await.0, 409);
     assert_eq!(answer(&ops, show()).await, (200, expected));
 }
@@ -198,7 +202,13 @@ async fn settings_beyond_their_limits_are_refused_by_field() {
         ("log_shards", 0),
         ("log_shards", 65),
     ];
-    for (setting, value) in cases {
+    let no_numbers = [
+        ("log_shards", json!(1.5)),
+        ("log_shards", json!(-1)),
+        ("retention_days", json!(1e300)),
+    ];
+    let cases = cases.map(|(setting, value)| (setting, json!(value)));
+    for (setting, value) in cases.into_iter().chain(no_numbers) {
         let (status, problem) = change_tenant(&ops, json!({ setting: value })).await;
         assert_eq!(
             (status, &problem["errors"][0]["field"]),
@@ -209,6 +219,7 @@ async fn settings_beyond_their_limits_are_refused_by_field() {
         json!({ "retention_days": "7" }),
         json!({ "shards": 2 }),
         json!([]),
+        json!([null, 7, 1]),
     ] {
         assert_eq!(change_tenant(&ops, body.clone()).await.0, 400, "{body}");
     }

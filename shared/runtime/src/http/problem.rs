@@ -25,9 +25,16 @@ pub struct Problem {
     #[serde(flatten)]
     first_event: Option<Box<FirstEvent>>,
     #[serde(skip)]
-    retry_after: Option<Duration>,
-    #[serde(skip)]
-    allow: Option<&'static str>,
+    way_on: Option<WayOn>,
+}
+
+/// What a header says of the way on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum WayOn {
+    /// `Retry-After`
+    In(Duration),
+    /// `Allow`
+    ByMethods(&'static str),
 }
 
 /// The event that is in the way of another.
@@ -64,8 +71,7 @@ impl Problem {
             detail,
             errors: vec![],
             first_event: None,
-            retry_after: None,
-            allow: None,
+            way_on: None,
         }
     }
 
@@ -137,7 +143,7 @@ impl Problem {
             format!("This path can be called with {methods}."),
         );
         Self {
-            allow: Some(methods),
+            way_on: Some(WayOn::ByMethods(methods)),
             ..problem
         }
     }
@@ -236,7 +242,7 @@ impl Problem {
             detail,
         );
         Self {
-            retry_after: Some(retry_after),
+            way_on: Some(WayOn::In(retry_after)),
             ..problem
         }
     }
@@ -262,11 +268,14 @@ impl Problem {
     pub fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut headers = HeaderMap::new();
-        if let Some(wait) = self.retry_after {
-            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
-        }
-        if let Some(methods) = self.allow {
-            headers.insert(ALLOW, HeaderValue::from_static(methods));
+        match self.way_on {
+            Some(WayOn::In(wait)) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+            }
+            Some(WayOn::ByMethods(methods)) => {
+                headers.insert(ALLOW, HeaderValue::from_static(methods));
+            }
+            None => {}
         }
         respond(
             status,
