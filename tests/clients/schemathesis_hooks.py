@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import schemathesis
 from schemathesis import Case, HookContext
 
@@ -12,9 +14,21 @@ BINARY_HEADERS = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/generate
 
 @schemathesis.hook
 def map_case(_context: HookContext, case: Case) -> Case:
+    """Of requests that are made up."""
+    agree(case)
+    return case
+
+
+@schemathesis.hook
+def before_call(_context: HookContext, case: Case, _arguments: dict[str, Any]) -> None:
+    """Of requests that are shown, too."""
+    agree(case)
+
+
+def agree(case: Case) -> None:
     """Make the parts of a publish agree: which parameters there are hangs on the body's media type."""
     if case.operation.definition.raw.get("operationId") != "publish":
-        return case
+        return
     if case.media_type in (STRUCTURED, BATCHED):
         # Their headers say nothing of the event, so that nothing can be wrong with them.
         for name in [name for name in case.headers if name.lower().startswith("ce-")]:
@@ -25,4 +39,3 @@ def map_case(_context: HookContext, case: Case) -> Case:
     if case.media_type != BATCHED and case.query:
         # It is for batches only.
         case.query.pop("atomic", None)
-    return case
