@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ LIMIT_SECONDS = 30
 LOOK_SECONDS = 1
 LOOK_MESSAGES = 10
 SCOPES = ("publish", "read", "operate")
+
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 Found = TypeVar("Found")
 
