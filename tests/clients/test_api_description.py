@@ -63,5 +63,12 @@ def test_whatever_is_sent_is_answered_as_described(tenant: Tenant) -> None:
         *("--config-file", str(paths.CLIENT_SOURCES / "schemathesis.toml")),
         *("run", str(api.FILE), "--url", tenant.bus.url),
     ]
-    done = subprocess.run(command, cwd=paths.CLIENTS, env=variables, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    # Publishing has as many cases as all the rest: both run at the same time. Its threads are of no use for that, in
+    # one process they disturb each other.
+    halves = [("--include-operation-id", "publish"), ("--exclude-operation-id", "publish")]
+    running = [
+        subprocess.Popen([*command, *half], cwd=paths.CLIENTS, env=variables, stdout=subprocess.PIPE, text=True)
+        for half in halves
+    ]
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], "\n".join(outputs)

@@ -1,8 +1,9 @@
 //! The paths of the API and the methods of each, whichever function answers them.
 
 /// Path templates and what `Allow` says of each. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 6] = [
-    ("/v1/events", "POST"),
+const PATHS: [(&str, &str); 7] = [
+    ("/v1/events", "GET, POST"),
+    ("/v1/events/{event_id}", "GET"),
     ("/v1/health", "GET"),
     ("/v1/subscriptions", "POST"),
     ("/v1/tenants", "POST"),
