@@ -24,10 +24,10 @@ pub(crate) enum DataForm {
 }
 
 impl DataForm {
-    const ALL: [Self; 4] = [Self::Json, Self::JsonZstd, Self::Binary, Self::BinaryZstd];
+    pub(crate) const ALL: [Self; 4] = [Self::Json, Self::JsonZstd, Self::Binary, Self::BinaryZstd];
 
     /// The attribute that holds data in this form.
-    pub(crate) fn attribute(self) -> &'static str {
+    pub(crate) const fn attribute(self) -> &'static str {
         match self {
             Self::Json => "data_json",
             Self::JsonZstd => "data_json_zstd",

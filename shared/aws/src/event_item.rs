@@ -21,9 +21,9 @@ use crate::keys;
 pub(crate) const EVENT_ID: &str = "event_id";
 pub(crate) const FINGERPRINT: &str = "content_sha256";
 pub(crate) const TYPE: &str = "type";
-const OUTBOX_MODE: &str = "outbox_mode";
-const OUTBOX_NONE: &str = "none";
-const DATA_OBJECT: &str = "data_object";
+pub(crate) const OUTBOX_MODE: &str = "outbox_mode";
+pub(crate) const OUTBOX_NONE: &str = "none";
+pub(crate) const DATA_OBJECT: &str = "data_object";
 
 /// The item of an event, all of it.
 pub fn encode(logged: &LoggedEvent) -> Item {
@@ -127,6 +127,19 @@ pub(crate) async fn decode<P: Payloads>(
     item.event(data)
 }
 
+/// The event of an item, with these data where its own are in the payload bucket.
+pub(crate) fn decode_item_only(
+    item: &Item,
+    stand_in: Option<&Data>,
+) -> Result<LoggedEvent, StoreError> {
+    let item = EventItem::read(item)?;
+    let data = match item.reader.optional_text(DATA_OBJECT)? {
+        Some(_) => stand_in.cloned(),
+        None => DataForm::decode_inline(&item.reader)?,
+    };
+    item.event(data)
+}
+
 /// An item whose keys are read.
 struct EventItem<'a> {
     reader: Reader<'a>,
@@ -146,11 +159,10 @@ impl<'a> EventItem<'a> {
         };
         let (tenant, source, id) = keys::parse_event(reader.text(keys::PK)?)
             .ok_or_else(|| reader.malformed(keys::PK, "is not an event's key"))?;
-        let log_pk = reader.text(keys::LOG_PK)?;
-        let shard = log_pk.rsplit('#').next().unwrap_or_default().parse();
+        let event_id = read_event_id(&reader)?;
         Ok(Self {
-            event_id: reader.parsed(EVENT_ID)?,
-            shard: shard.map_err(|error| reader.malformed(keys::LOG_PK, error))?,
+            shard: read_shard(&reader, &tenant, event_id)?,
+            event_id,
             expires_at: UtcDateTime::from_unix_timestamp(reader.number(keys::EXPIRES_AT)?)
                 .map_err(|error| reader.malformed(keys::EXPIRES_AT, error))?,
             reader,
@@ -189,6 +201,9 @@ impl<'a> EventItem<'a> {
             let all: Vec<String> = violations.iter().map(ToString::to_string).collect();
             reader.malformed("event", format!("breaks rules: {}", all.join("; ")))
         })?;
+        let size = event.check_size();
+        size.map_err(|error| reader.malformed("data", format!("is too large: {error}")))?;
+        check_correlation(&reader, &self.tenant, &event)?;
         Ok(LoggedEvent {
             tenant: self.tenant,
             event_id: self.event_id,
@@ -199,6 +214,55 @@ impl<'a> EventItem<'a> {
             expires_at: self.expires_at,
         })
     }
+}
+
+/// The log is in the order of its ids as texts, so there is one way to write one.
+fn read_event_id(reader: &Reader<'_>) -> Result<EventId, StoreError> {
+    let text = reader.text(EVENT_ID)?;
+    let event_id: EventId = reader.parsed(EVENT_ID)?;
+    if event_id.to_string() == text {
+        Ok(event_id)
+    } else {
+        Err(reader.malformed(EVENT_ID, format!("is not written {event_id}")))
+    }
+}
+
+/// Any program may have written the item: what it is found by must not lead to another tenant, or another hour.
+fn read_shard(
+    reader: &Reader<'_>,
+    tenant: &TenantId,
+    event_id: EventId,
+) -> Result<LogShard, StoreError> {
+    let text = reader.text(keys::LOG_PK)?;
+    let shard = text.rsplit('#').next().unwrap_or_default().parse();
+    let shard = shard.map_err(|error| reader.malformed(keys::LOG_PK, error))?;
+    let expected = keys::log_hour(tenant, event_id, shard);
+    if text == expected {
+        Ok(shard)
+    } else {
+        Err(reader.malformed(
+            keys::LOG_PK,
+            format!("is {text}, and belongs to {expected}"),
+        ))
+    }
+}
+
+fn check_correlation(
+    reader: &Reader<'_>,
+    tenant: &TenantId,
+    event: &CloudEvent,
+) -> Result<(), StoreError> {
+    let expected = event
+        .correlation_id()
+        .map(|id| keys::correlation(tenant, id));
+    if reader.optional_text(keys::CORR_PK)? == expected.as_deref() {
+        return Ok(());
+    }
+    let detail = match expected {
+        Some(expected) => format!("is not {expected}"),
+        None => "is there without a correlationid".to_owned(),
+    };
+    Err(reader.malformed(keys::CORR_PK, detail))
 }
 
 pub(crate) fn decode_fingerprint(reader: &Reader<'_>) -> Result<Fingerprint, StoreError> {

@@ -14,6 +14,8 @@ mod inbox;
 mod item;
 pub mod keys;
 mod log_query;
+mod outbox;
+mod outbox_check;
 mod payloads;
 mod queues;
 mod receipts;
@@ -27,7 +29,15 @@ pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;
 pub use inbox::DynamoInbox;
 pub use log_query::DynamoLogIndex;
+pub use outbox::{Cancelled, OutboxPutError, UnexplainedError, explain_cancelled, outbox_put};
+pub use outbox_check::{ItemFault, check_event_item};
 pub use payloads::S3Payloads;
 pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;
 pub use registry::DynamoRegistry;
+
+/// What a producer's own transaction is made of, and what it is told when it is cancelled.
+pub mod transaction {
+    pub use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    pub use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+}

@@ -8,10 +8,11 @@ pub fn encode(source: &str, id: &str) -> String {
     format!("{}#{}", escape(source), escape(id))
 }
 
-/// The `(source, id)` that [`encode`] was given; `None` when the text has no separator.
+/// The `(source, id)` that [`encode`] was given; `None` when it cannot have written this text.
 pub fn decode(encoded: &str) -> Option<(String, String)> {
     let (source, id) = encoded.split_once('#')?;
-    Some((unescape(source), unescape(id)))
+    let (source, id) = (unescape(source), unescape(id));
+    (encode(&source, &id) == encoded).then_some((source, id))
 }
 
 fn escape(text: &str) -> String {
@@ -31,6 +32,13 @@ mod tests {
     fn the_separator_cannot_be_forged() {
         assert_eq!(encode("/a#b", "c%23"), "/a%23b#c%2523");
         assert_ne!(encode("a#b", "c"), encode("a", "b#c"));
+    }
+
+    #[test]
+    fn a_text_that_is_not_escaped_is_no_key() {
+        for text in ["/shop", "/shop#a#b", "/caf%C3%A9#1", "/shop#50%"] {
+            assert_eq!(decode(text), None, "{text}");
+        }
     }
 
     proptest! {

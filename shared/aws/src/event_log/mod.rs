@@ -18,7 +18,7 @@ use crate::keys;
 
 /// A key is free when no item has it, or when the one that has it has run out and only waits to be
 /// removed, which DynamoDB does within some days.
-const KEY_IS_FREE: &str = "attribute_not_exists(pk) OR expires_at < :now";
+pub(crate) const KEY_IS_FREE: &str = "attribute_not_exists(pk) OR expires_at < :now";
 
 /// Calls under way at a time.
 const MAX_CALLS: usize = 16;

@@ -49,12 +49,16 @@ impl CloudEvent {
             draft.note("data", read);
         }
         let event = draft.finish().map_err(ParseError::Invalid)?;
-        event.check_size(body.len())?;
+        event.check_size()?;
         Ok(event)
     }
 
-    fn check_size(&self, body_bytes: usize) -> Result<(), ParseError> {
-        if body_bytes < WORTH_MEASURING {
+    /// Checks that the event has no more than [`MAX_EVENT_BYTES`] in the form in which it is delivered.
+    pub fn check_size(&self) -> Result<(), ParseError> {
+        if self
+            .data()
+            .is_none_or(|data| data.bytes().len() < WORTH_MEASURING)
+        {
             return Ok(());
         }
         match escaped_len(self.to_structured().as_bytes()) {

@@ -55,7 +55,10 @@ impl Batch {
     ) -> Self {
         let mut batch = Self::default();
         for event in events {
-            let event = event.and_then(|event| logged(tenant, event, clock.next_id(), terms));
+            let event = event.and_then(|event| {
+                let logged = logged(tenant, event, clock.next_id(), terms);
+                logged.map_err(PublishError::Invalid)
+            });
             let entry = event.map_or_else(Entry::Refused, |event| batch.place(event));
             batch.entries.push(entry);
         }

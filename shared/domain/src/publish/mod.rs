@@ -144,18 +144,19 @@ pub async fn publish<L: EventLog>(
     event_id: EventId,
     terms: &Terms,
 ) -> Result<Published, PublishError> {
-    let logged = logged(tenant, event, event_id, terms)?;
+    let logged = logged(tenant, event, event_id, terms).map_err(PublishError::Invalid)?;
     let appended = log.append(&logged).await?;
     Ok(published(&logged, &appended))
 }
 
-fn logged(
+/// The event as the log is to hold it. Fails when its data cannot be read.
+pub fn logged(
     tenant: &TenantId,
     event: CloudEvent,
     event_id: EventId,
     terms: &Terms,
-) -> Result<LoggedEvent, PublishError> {
-    let fingerprint = Fingerprint::of(&event).map_err(PublishError::Invalid)?;
+) -> Result<LoggedEvent, Violation> {
+    let fingerprint = Fingerprint::of(&event)?;
     Ok(LoggedEvent {
         tenant: tenant.clone(),
         event_id,
