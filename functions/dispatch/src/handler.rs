@@ -17,6 +17,8 @@ use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, read};
 use serde_json::value::RawValue;
 
+use crate::skew;
+
 /// The name under which this function gives up on a record.
 const ORIGIN: &str = "dispatch";
 
@@ -48,6 +50,7 @@ pub(crate) struct Unnameable(#[source] StoreError);
 struct Pending {
     sequence: String,
     event: LoggedEvent,
+    id_skew_ms: Option<i64>,
 }
 
 impl<P, S, Q, R, M, D, C> Dispatch<P, S, Q, R, M, D, C>
@@ -67,6 +70,7 @@ where
         let mut failed: Vec<(usize, String)> = Vec::new();
         let mut places = Vec::new();
         let mut pending = Vec::new();
+        let mut skews = Vec::new();
         let read = batch
             .records
             .iter()
@@ -77,6 +81,7 @@ where
                 Ok(Some(found)) => {
                     places.push((place, found.sequence));
                     pending.push(found.event);
+                    skews.push(found.id_skew_ms);
                 }
                 Ok(None) => {}
                 Err(Unread::Malformed(malformed)) => {
@@ -89,7 +94,7 @@ where
             }
         }
         let outcomes = self.dispatcher().dispatch(&pending).await;
-        log(&pending, &outcomes, started);
+        log(&pending, &skews, &outcomes, started);
         let refused = places
             .into_iter()
             .zip(outcomes)
@@ -105,11 +110,20 @@ where
 
     /// The event that this record brings, if it brings one.
     async fn pending_event(&self, record: &RawValue) -> Result<Option<Pending>, Unread> {
-        let Some(Image { sequence, item }) = image(record).map_err(Unread::Malformed)? else {
+        let Some(Image {
+            sequence,
+            taken_ms,
+            item,
+        }) = image(record).map_err(Unread::Malformed)?
+        else {
             return Ok(None);
         };
         match decode_stream_image(item, &self.payloads).await {
-            Ok(event) => Ok(Some(Pending { sequence, event })),
+            Ok(event) => Ok(Some(Pending {
+                sequence,
+                id_skew_ms: skew::measure(&event, taken_ms),
+                event,
+            })),
             Err(error) => Err(match error.disposition() {
                 Disposition::Retry => Unread::Unavailable { sequence, error },
                 Disposition::GiveUp => Unread::Malformed(Malformed {
@@ -174,9 +188,10 @@ struct Malformed {
     reason: String,
 }
 
-/// A record's number in its stream, and the item that it brings.
+/// A record's number in its stream and its time, and the item that it brings.
 struct Image {
     sequence: String,
+    taken_ms: Option<i64>,
     item: serde_dynamo::Item,
 }
 
@@ -190,26 +205,28 @@ fn image(record: &RawValue) -> Result<Option<Image>, Malformed> {
     if record.event_name == "REMOVE" {
         return Ok(None);
     }
+    let taken_ms = skew::taken_ms(&record.change);
     let sequence = record.change.sequence_number;
     let sequence = sequence.ok_or_else(|| malformed("it has no sequence number".to_owned()))?;
     Ok(Some(Image {
         sequence,
+        taken_ms,
         item: record.change.new_image,
     }))
 }
 
 /// One line per event.
-fn log(events: &[LoggedEvent], outcomes: &Outcomes, started: Instant) {
+fn log(events: &[LoggedEvent], skews: &[Option<i64>], outcomes: &Outcomes, started: Instant) {
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    for (event, outcome) in events.iter().zip(outcomes) {
+    for ((event, id_skew_ms), outcome) in events.iter().zip(skews).zip(outcomes) {
         match outcome {
-            Ok(handed_over) => log_handed_over(handed_over, duration_ms),
-            Err(error) => log_failed(event, error, duration_ms),
+            Ok(handed_over) => log_handed_over(handed_over, *id_skew_ms, duration_ms),
+            Err(error) => log_failed(event, *id_skew_ms, error, duration_ms),
         }
     }
 }
 
-fn log_handed_over(event: &HandedOver, duration_ms: f64) {
+fn log_handed_over(event: &HandedOver, id_skew_ms: Option<i64>, duration_ms: f64) {
     let HandedOver {
         tenant,
         event_id,
@@ -218,14 +235,20 @@ fn log_handed_over(event: &HandedOver, duration_ms: f64) {
     } = event;
     let matched = subscriptions.len();
     tracing::info!(
-        tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched, duration_ms,
+        tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched,
+        id_skew_ms, duration_ms,
         outcome = "handed_over", "event.dispatched"
     );
 }
 
-fn log_failed(event: &LoggedEvent, error: &DispatchError, duration_ms: f64) {
+fn log_failed(
+    event: &LoggedEvent,
+    id_skew_ms: Option<i64>,
+    error: &DispatchError,
+    duration_ms: f64,
+) {
     tracing::error!(
-        tenant.id = %event.tenant, event.id = %event.event_id, duration_ms,
+        tenant.id = %event.tenant, event.id = %event.event_id, id_skew_ms, duration_ms,
         error = %ErrorChain(error), outcome = "failed", "event.dispatched"
     );
 }

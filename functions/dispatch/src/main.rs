@@ -2,6 +2,7 @@
 
 mod config;
 mod handler;
+mod skew;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{

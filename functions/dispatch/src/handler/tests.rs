@@ -1,5 +1,8 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
+use std::io;
+use std::sync::{Arc, Mutex};
+
 use pillarbox_domain::Subscription;
 use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
@@ -164,6 +167,16 @@ async fn an_item_whose_data_is_not_what_it_says_is_put_away() {
         ("data_object", json!({ "S": "json" })),
         ("outbox_mode", json!({ "S": "later" })),
         ("log_pk", json!({ "S": "T#demo#2026112300" })),
+        // What it would be found by is another tenant's, or another hour's, or not to be there.
+        ("log_pk", json!({ "S": "T#other#2026112312#0" })),
+        ("log_pk", json!({ "S": "T#demo#2026112313#0" })),
+        ("corr_pk", json!({ "S": "T#other#C#c-1" })),
+        ("pk", json!({ "S": "T#other#K#/shop#1" })),
+        ("pk", json!({ "S": "T#demo#K#/caf%C3%A9#1" })),
+        (
+            "event_id",
+            json!({ "S": "01A20846-FE00-7000-8000-000000000001" }),
+        ),
     ];
     for (name, value) in cases {
         let dispatch = dispatch_to_connector();
@@ -240,4 +253,74 @@ async fn data_that_cannot_be_had_brings_the_event_again_and_data_that_is_gone_pu
     let dead = dispatch.dead_letters.taken();
     let gone = "a stored event is malformed: data_object names data that is gone";
     assert!(dead.iter().any(|dead| dead.reason == gone), "{dead:?}");
+}
+
+/// What is written to any of its copies.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines that this batch's dispatch logs.
+async fn lines(records: &Value) -> Vec<Value> {
+    let written = Written::default();
+    let copy = written.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_writer(move || copy.clone())
+        .finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    let answer = dispatch_to_connector().handle(batch(records)).await;
+    drop(guard);
+    assert_eq!(answer.unwrap(), BatchAnswer::default());
+    let written = written.0.lock().unwrap();
+    let lines = str::from_utf8(&written).unwrap().lines();
+    lines
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone())
+        .collect()
+}
+
+fn skews(lines: &[Value], message: &str) -> Vec<Value> {
+    let lines = lines.iter().filter(|line| line["message"] == message);
+    lines.map(|line| line["id_skew_ms"].clone()).collect()
+}
+
+#[tokio::test]
+async fn each_line_tells_how_far_the_id_is_from_the_stream_s_time() {
+    let mut records = recorded();
+    // The ids are of 12:00:00; the stream counts seconds.
+    let noon = 1_795_435_200_u64;
+    let times = [
+        json!(noon + 60),
+        json!(noon),
+        json!(noon - 61),
+        json!(noon + 61),
+    ];
+    for (record, time) in [0, 2, 3, 4].into_iter().zip(times) {
+        records["Records"][record]["dynamodb"]["ApproximateCreationDateTime"] = time;
+    }
+    let lines = lines(&records).await;
+    let expected = [json!(60_000), json!(0), json!(-61_000), json!(61_000)];
+    assert_eq!(skews(&lines, "event.dispatched"), expected);
+    assert_eq!(skews(&lines, "event.id_skewed"), expected[2..]);
+}
+
+#[tokio::test]
+async fn a_record_without_a_time_has_no_skew() {
+    let mut records = recorded();
+    for record in records["Records"].as_array_mut().unwrap() {
+        let change = record["dynamodb"].as_object_mut().unwrap();
+        change.remove("ApproximateCreationDateTime");
+    }
+    let lines = lines(&records).await;
+    assert_eq!(skews(&lines, "event.dispatched"), vec![Value::Null; 4]);
+    assert!(skews(&lines, "event.id_skewed").is_empty());
 }
