@@ -12,7 +12,6 @@
 //! `voucher#<code>`.
 
 use std::error::Error;
-use std::process::ExitCode;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::BuildError;
@@ -161,7 +160,7 @@ async fn place_order(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<ExitCode, Box<dyn Error>> {
+async fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::parse();
     // Any client of this SDK will do; most programs make theirs with the crate `aws-config`.
     let mut env = Env::of_process();
@@ -175,8 +174,5 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut told = serde_json::to_value(&placed)?;
     told["event"] = serde_json::to_value(&event)?;
     println!("{told}");
-    Ok(match placed.outcome {
-        "placed" | "duplicate" => ExitCode::SUCCESS,
-        _ => ExitCode::FAILURE,
-    })
+    Ok(())
 }

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -99,8 +98,8 @@ def not_placed(cancelled: Cancelled, event: dict[str, Any]) -> Placed:
             return Placed(kind, event, cancelled.event_id, cancelled.differing)
 
 
-def main() -> int:
-    """Place the order that the command line tells; 1 when it is not there afterwards as it was told."""
+def main() -> None:
+    """Place the order that the command line tells, and print what became of it."""
     parser = argparse.ArgumentParser(description="Place an order.")
     parser.add_argument("order_id")
     parser.add_argument("--total-cents", type=int, required=True)
@@ -109,8 +108,7 @@ def main() -> int:
     outbox = Outbox(os.environ["PILLARBOX_EVENT_LOG_TABLE"], os.environ["PILLARBOX_TENANT"])
     placed = place_order(boto3.client("dynamodb"), os.environ["ORDERS_TABLE"], outbox, order)
     print(json.dumps(asdict(placed)))
-    return 0 if placed.outcome in ("placed", "duplicate") else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -187,15 +187,14 @@ def fingerprint(event: Mapping[str, Any]) -> bytes:
 
 
 def with_doubles(value: Any, large: list[int]) -> Any:
-    """Take each integer that RFC 8785 has no digits for as the nearest double; 64-bit ones are noted down in order."""
+    """Take each integer that RFC 8785 has no digits for as the nearest double, and note it down, in order."""
     if isinstance(value, dict):
         members = sorted(value.items(), key=lambda member: member[0].encode("utf-16-be"))
         return {name: with_doubles(member, large) for name, member in members}
     if isinstance(value, list):
         return [with_doubles(element, large) for element in value]
     if isinstance(value, int) and abs(value) > MAX_SAFE_INTEGER:
-        if -(2**63) <= value < 2**64:
-            large.append(value)
+        large.append(value)
         return float(value)
     return value
 

@@ -221,15 +221,11 @@ export function fingerprint(event: Event): Buffer {
   return createHash("sha256").update(canonicalize(content) + digits.join("")).digest();
 }
 
-/**
- * The integers of JSON data that RFC 8785 has no digits for, in order, as `JSON.stringify` writes them: beyond
- * ±(2^53 − 1), and within the 64 bits that the bus reads integers with.
- */
+/** The integers of JSON data that RFC 8785 has no digits for, in order, as `JSON.stringify` writes them. */
 function largeIntegers(value: Json | undefined): string[] {
   if (typeof value === "number") {
     const text = JSON.stringify(value);
-    const isLarge = !Number.isSafeInteger(value) && /^-?\d+$/.test(text);
-    return isLarge && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 64n ? [text] : [];
+    return !Number.isSafeInteger(value) && /^-?\d+$/.test(text) ? [text] : [];
   }
   if (Array.isArray(value)) {
     return value.flatMap(largeIntegers);
