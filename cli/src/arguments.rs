@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
-use crate::commands::{events, keys, publish, subscriptions, tenants};
+use crate::commands::{events, keys, outbox, publish, subscriptions, tenants};
 use crate::error::Error;
 use crate::output::Output;
 
@@ -37,6 +37,9 @@ pub enum Command {
     /// Which event types go to which queue
     #[command(subcommand)]
     Subscriptions(subscriptions::SubscriptionsCommand),
+    /// For programs that write events into the log in transactions of their own
+    #[command(subcommand)]
+    Outbox(outbox::OutboxCommand),
     /// Ask the bus whether it is well
     Health,
 }

@@ -66,6 +66,25 @@ pub enum Error {
         "{not_stored} of {total} events are not stored; publishing all again is safe: what is stored is a duplicate then"
     )]
     NotAllStored { not_stored: u64, total: u64 },
+    #[error("cannot read items from standard input")]
+    ReadItems {
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "{origin} is not JSON: give items as `aws dynamodb get-item --output json` prints them"
+    )]
+    NotItems {
+        origin: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("there is no item in {origin}, so nothing was checked")]
+    NoItems { origin: String },
+    #[error(
+        "{faulty} of {total} items have faults: the bus would put them away, or find them where they are not"
+    )]
+    FaultyItems { faulty: usize, total: usize },
     #[error("no random bytes from the operating system, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
     #[error("cannot write the result to standard output")]
@@ -91,6 +110,10 @@ impl Error {
             | Self::ReadEvents { .. }
             | Self::Stopped { .. }
             | Self::NotAllStored { .. }
+            | Self::ReadItems { .. }
+            | Self::NotItems { .. }
+            | Self::NoItems { .. }
+            | Self::FaultyItems { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
         }

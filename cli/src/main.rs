@@ -1,6 +1,7 @@
 //! `pillarbox`: publish events and set up tenants, keys and subscriptions of a Pillarbox bus.
 //!
-//! It speaks HTTP to the bus and nothing else: no AWS credentials, no AWS SDK.
+//! It speaks HTTP to the bus and to nothing else: it needs no AWS credentials. What it checks offline, it checks by
+//! the bus's own code.
 
 mod admin_key;
 mod arguments;

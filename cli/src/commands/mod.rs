@@ -3,6 +3,7 @@
 pub mod events;
 pub mod health;
 pub mod keys;
+pub mod outbox;
 pub mod publish;
 pub mod subscriptions;
 pub mod tenants;
@@ -22,6 +23,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Tenants(command) => tenants::run(command, global).await,
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
+        Command::Outbox(command) => outbox::run(command, global).await,
         Command::Health => health::run(global).await,
     }
 }
