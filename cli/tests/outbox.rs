@@ -1,4 +1,8 @@
 //! `pillarbox outbox check`, the binary itself.
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod support;
 
