@@ -109,6 +109,13 @@ async fn the_registry_conforms() {
     conformance::tenant_settings(&registry).await;
 }
 
+#[tokio::test]
+async fn schemas_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("RegistryTable").await.name;
+    pillarbox_testkit::schemas::conformance(&DynamoRegistry::new(engine.client, table)).await;
+}
+
 /// One of these subscriptions is 12 KB, and a page of a query is 1 MB
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>).
 #[tokio::test]

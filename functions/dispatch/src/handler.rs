@@ -12,6 +12,7 @@ use pillarbox_domain::dispatch::{
 };
 use pillarbox_domain::payload::Payloads;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
+use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, read};
@@ -23,7 +24,7 @@ use crate::skew;
 const ORIGIN: &str = "dispatch";
 
 /// Everything that a dispatch needs.
-pub(crate) struct Dispatch<P, S, Q, R, M, D, C> {
+pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C> {
     /// Data that the log's items do not hold.
     pub(crate) payloads: P,
     /// Who is subscribed.
@@ -34,7 +35,9 @@ pub(crate) struct Dispatch<P, S, Q, R, M, D, C> {
     pub(crate) receipts: R,
     /// Where readers learn in which hours there are events.
     pub(crate) marks: M,
-    /// Where records go that are no events.
+    /// What brings old events up to the version that a subscription asks for.
+    pub(crate) upcasts: U,
+    /// Where records go that are no events, and deliveries that cannot be made.
     pub(crate) dead_letters: D,
     /// Dates and names hand-overs.
     pub(crate) clock: C,
@@ -53,13 +56,14 @@ struct Pending {
     id_skew_ms: Option<i64>,
 }
 
-impl<P, S, Q, R, M, D, C> Dispatch<P, S, Q, R, M, D, C>
+impl<P, S, Q, R, M, U, D, C> Dispatch<P, S, Q, R, M, U, D, C>
 where
     P: Payloads,
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
     M: HourMarks + Sync,
+    U: Upcasts + Sync,
     D: DeadLetters + Sync,
     C: Clock + Sync,
 {
@@ -134,12 +138,14 @@ where
         }
     }
 
-    fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, M, C> {
+    fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, M, U, D, C> {
         Dispatcher {
             subscriptions: &self.subscriptions,
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
+            upcasts: &self.upcasts,
+            dead_letters: &self.dead_letters,
             clock: &self.clock,
         }
     }
@@ -232,11 +238,12 @@ fn log_handed_over(event: &HandedOver, id_skew_ms: Option<i64>, duration_ms: f64
         event_id,
         event_type,
         subscriptions,
+        dead_lettered,
     } = event;
     let matched = subscriptions.len();
     tracing::info!(
         tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched,
-        id_skew_ms, duration_ms,
+        dead_lettered, id_skew_ms, duration_ms,
         outcome = "handed_over", "event.dispatched"
     );
 }

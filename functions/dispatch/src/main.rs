@@ -10,6 +10,7 @@ use pillarbox_aws::{
     SqsDeliveryQueues,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
+use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
@@ -27,10 +28,11 @@ async fn main() -> Result<(), Error> {
     let marks = DynamoActiveHours::new(clients.dynamodb(), config.outbox_table.clone());
     let dispatch = Dispatch {
         payloads: S3Payloads::new(clients.s3(), config.payload_bucket),
-        subscriptions: CachedSubscriptions::new(registry, clock.clone()),
+        subscriptions: CachedSubscriptions::new(registry.clone(), clock.clone()),
         queues: SqsDeliveryQueues::new(clients.sqs()),
         receipts: DynamoReceipts::new(clients.dynamodb(), config.outbox_table),
         marks: RememberedMarks::new(marks),
+        upcasts: Upcasting::new(registry, clock.clone()),
         dead_letters: SqsDeadLetters::new(clients.sqs(), config.dead_letter_queue_url),
         clock,
     };

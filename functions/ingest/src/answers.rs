@@ -85,6 +85,7 @@ pub(crate) fn refusal(error: PublishError) -> Problem {
     match error {
         PublishError::Parse(error) => error.into(),
         PublishError::Invalid(violation) => Problem::invalid(vec![violation.into()]),
+        PublishError::Unfit(violations) => Problem::unfit(violations),
         PublishError::Store(error) => error.into(),
         PublishError::FirstNotStored => Problem::failed_dependency(
             "An earlier event of the batch has the same source and id and was not stored. Send this one by itself.",

@@ -5,14 +5,19 @@ use std::time::Instant;
 use pillarbox_domain::cloud_event::{BATCH_CONTENT_TYPE, BINARY_MARK, STRUCTURED_CONTENT_TYPE};
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::publish::{
-    EventLog, PublishError, Published, Terms, publish, publish_all, publish_atomically,
+    EventLog, Published, Terms, publish, publish_all, publish_atomically,
 };
-use pillarbox_domain::tenant_settings::{CachedTenantSettings, TenantSettingsReader};
+use pillarbox_domain::schema::SchemaReader;
+use pillarbox_domain::schema::publishing::SchemaCheck;
+use pillarbox_domain::tenant_settings::{
+    CachedTenantSettings, TenantSettings, TenantSettingsReader,
+};
 use pillarbox_domain::{Clock, CloudEvent, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_type};
 
 use crate::answers::{answer, answer_batch, not_a_batch, not_atomic, refusal};
 use crate::parameters::Parameters;
+use crate::schemas::fitting;
 
 /// What the media types of CloudEvents begin with, known to us or not.
 const CLOUD_EVENTS: &str = "application/cloudevents";
@@ -23,11 +28,13 @@ const FORMS: &str = "Send the event as application/cloudevents+json; a batch as 
                      attributes in the headers ce-specversion, ce-id, ce-source, ce-type.";
 
 /// Takes events in.
-pub(crate) struct Ingest<L, T, C> {
+pub(crate) struct Ingest<L, T, S, C> {
     /// Where they go.
     pub(crate) log: L,
     /// What is set for their tenants.
     pub(crate) tenants: CachedTenantSettings<T, C>,
+    /// What their data have to look like.
+    pub(crate) schemas: SchemaCheck<S>,
     /// Dates and names them.
     pub(crate) clock: C,
 }
@@ -38,7 +45,7 @@ enum Outcome {
     Batch(Vec<Result<Published, Problem>>),
 }
 
-impl<L: EventLog, T: TenantSettingsReader, C: Clock> Ingest<L, T, C> {
+impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, T, S, C> {
     /// Answers a request, whatever it is, and logs it.
     pub(crate) async fn handle(&self, request: &Request) -> Response {
         let started = Instant::now();
@@ -79,7 +86,10 @@ impl<L: EventLog, T: TenantSettingsReader, C: Clock> Ingest<L, T, C> {
             return Err(Problem::invalid_field("atomic", "is for batches only"));
         }
         let event = event(request)?;
-        let terms = self.terms(tenant, parameters).await?;
+        let settings = self.tenants.of(tenant).await?;
+        let fitting = fitting(&self.schemas, tenant, &settings.schemas, event).await;
+        let event = fitting.map_err(refusal)?;
+        let terms = terms(&settings, parameters);
         let event_id = self.clock.next_id();
         let published = publish(&self.log, tenant, event, event_id, &terms).await;
         published.map(Outcome::One).map_err(refusal)
@@ -92,11 +102,15 @@ impl<L: EventLog, T: TenantSettingsReader, C: Clock> Ingest<L, T, C> {
         parameters: Parameters,
     ) -> Result<Vec<Result<Published, Problem>>, Problem> {
         let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
-        let events = events
-            .into_iter()
-            .map(|event| event.map_err(PublishError::from));
-        let events = events.collect();
-        let terms = self.terms(tenant, parameters).await?;
+        let settings = self.tenants.of(tenant).await?;
+        let mut fit = Vec::with_capacity(events.len());
+        for event in events {
+            fit.push(match event {
+                Ok(event) => fitting(&self.schemas, tenant, &settings.schemas, event).await,
+                Err(error) => Err(error.into()),
+            });
+        }
+        let (events, terms) = (fit, terms(&settings, parameters));
         let (log, clock) = (&self.log, &self.clock);
         if parameters.atomic {
             let published = publish_atomically(log, tenant, events, clock, &terms).await;
@@ -108,14 +122,13 @@ impl<L: EventLog, T: TenantSettingsReader, C: Clock> Ingest<L, T, C> {
             .map(|outcome| outcome.map_err(refusal))
             .collect())
     }
+}
 
-    async fn terms(&self, tenant: &TenantId, parameters: Parameters) -> Result<Terms, Problem> {
-        let settings = self.tenants.of(tenant).await?;
-        Ok(Terms {
-            retention: settings.retention,
-            log_shards: settings.log_shards,
-            outbox: parameters.outbox,
-        })
+fn terms(settings: &TenantSettings, parameters: Parameters) -> Terms {
+    Terms {
+        retention: settings.retention,
+        log_shards: settings.log_shards,
+        outbox: parameters.outbox,
     }
 }
 

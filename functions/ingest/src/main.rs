@@ -4,9 +4,11 @@ mod answers;
 mod config;
 mod handler;
 mod parameters;
+mod schemas;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{DynamoEventLog, DynamoRegistry, S3Payloads};
+use pillarbox_domain::schema::publishing::SchemaCheck;
 use pillarbox_domain::tenant_settings::CachedTenantSettings;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
@@ -24,7 +26,8 @@ async fn main() -> Result<(), Error> {
     let payloads = S3Payloads::new(clients.s3(), config.payload_bucket);
     let ingest = Ingest {
         log: DynamoEventLog::new(dynamodb, config.event_log_table, payloads, clock.clone()),
-        tenants: CachedTenantSettings::new(registry, clock.clone()),
+        tenants: CachedTenantSettings::new(registry.clone(), clock.clone()),
+        schemas: SchemaCheck::new(registry),
         clock,
     };
     serve(async |request| Ok(ingest.handle(&request).await)).await

@@ -7,6 +7,7 @@ use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
@@ -17,6 +18,7 @@ use serde_json::json as object;
 use crate::events::Events;
 use crate::requests::{new_key, new_subscription, new_tenant, settings_change};
 use crate::routes::methods_of;
+use crate::schemas;
 
 /// The operator's API.
 pub(crate) struct Ops<R, L, M, C, F> {
@@ -32,7 +34,7 @@ pub(crate) struct Ops<R, L, M, C, F> {
 
 impl<R, L, M, C, F, E> Ops<R, L, M, C, F>
 where
-    R: Registry + TenantSettingsReader + TenantSettingsWriter + Sync,
+    R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     L: LogIndex + EventBodies + Sync,
     M: MarkedHours + Sync,
     C: Clock,
@@ -65,6 +67,14 @@ where
             "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,
             "POST /v1/tenants/{tenant}/keys" => self.add_key(request).await,
             "POST /v1/subscriptions" => self.add_subscription(request).await,
+            "GET /v1/schemas" => schemas::list(&self.registry, request).await,
+            "GET /v1/schemas/{type}" => schemas::show_type(&self.registry, request).await,
+            "PUT /v1/schemas/{type}" => schemas::change_mode(&self.registry, request).await,
+            "PUT /v1/schemas/{type}/{version}" => schemas::add(&self.registry, request).await,
+            "GET /v1/schemas/{type}/{version}" => schemas::show(&self.registry, request).await,
+            "POST /v1/schemas/{type}/{version}/check" => {
+                schemas::check(&self.registry, request).await
+            }
             _ => Err(no_such_route(request)),
         }
     }
@@ -153,9 +163,12 @@ where
             .iter()
             .map(|pattern| pattern.as_str())
             .collect();
-        let shown = object!({
+        let mut shown = object!({
             "id": wanted.id.as_str(), "types": types, "queue_url": wanted.queue_url.as_str(),
         });
+        if let Some(version) = wanted.target_version {
+            shown["target_version"] = version.number().into();
+        }
         Ok(json(status(added)?, &shown))
     }
 }

@@ -1,10 +1,11 @@
-//! The API to read and operate: events, tenants, keys, subscriptions, health; and the answer to unknown routes.
+//! The API to read and operate: events, schemas, tenants, keys, subscriptions, health; and the answer to unknown routes.
 
 mod config;
 mod events;
 mod handler;
 mod requests;
 mod routes;
+mod schemas;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{DynamoActiveHours, DynamoLogIndex, DynamoRegistry, S3Payloads};

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::log_shard::LogShards;
+use pillarbox_domain::schema::SchemaVersion;
+use pillarbox_domain::schema::naming::InvalidSchemaVersion;
 use pillarbox_domain::subscription::{QueueUrl, TypePattern};
 use pillarbox_domain::tenant_settings::{Retention, SettingsChange};
 use pillarbox_domain::{Subscription, SubscriptionId, TenantId};
@@ -49,6 +51,7 @@ struct SubscriptionBody {
     id: String,
     types: Vec<String>,
     queue_url: String,
+    target_version: Option<u64>,
 }
 
 /// A tenant to register.
@@ -128,11 +131,20 @@ pub(crate) fn new_subscription(
         id,
         types,
         queue_url,
+        target_version,
     } = parse(request)?;
     let mut errors = vec![];
     let id = field::<SubscriptionId>("id", &id, &mut errors);
     let types = fields::<TypePattern>("types", &types, &mut errors);
     let queue_url = field::<QueueUrl>("queue_url", &queue_url, &mut errors);
+    let target_version = target_version.and_then(|version| {
+        let version = SchemaVersion::new(version);
+        let fault = |error: InvalidSchemaVersion| FieldError {
+            field: "target_version".to_owned(),
+            detail: error.to_string(),
+        };
+        version.map_err(|error| errors.push(fault(error))).ok()
+    });
     let (Some(id), Some(queue_url), true) = (id, queue_url, errors.is_empty()) else {
         return Err(Problem::invalid(errors));
     };
@@ -147,6 +159,7 @@ pub(crate) fn new_subscription(
         id,
         types,
         queue_url,
+        target_version,
     };
     let checked = subscription.check();
     checked.map_err(|error| Problem::invalid_field(error.field(), error))?;

@@ -8,6 +8,10 @@ use serde_json::json;
 
 use crate::error::store_error;
 
+/// Bytes of a message up to which a record is a string in it. SQS takes 1,048,576, and two characters may still
+/// have to be escaped.
+const MAX_TEXT_BYTES: usize = 500_000;
+
 /// The queue that everything goes through which fails for good.
 pub struct SqsDeadLetters {
     client: Client,
@@ -40,8 +44,15 @@ fn body(dead: &DeadRecord) -> String {
         reason,
         record,
     } = dead;
-    let body = json!({ "origin": origin, "reason": reason, "record": record });
-    escape_for_sqs(body.to_string())
+    let body = json!({ "origin": origin, "reason": reason, "record": record }).to_string();
+    if body.len() <= MAX_TEXT_BYTES {
+        return escape_for_sqs(body);
+    }
+    // As text a record grows by every quote in it; one that fits a message by itself is sent as it is.
+    let (origin, reason) = (json!(origin), json!(reason));
+    escape_for_sqs(format!(
+        r#"{{"origin":{origin},"reason":{reason},"record":{record}}}"#
+    ))
 }
 
 #[cfg(test)]
@@ -60,5 +71,22 @@ mod tests {
         let read: serde_json::Value = serde_json::from_str(&body).unwrap();
         assert_eq!(read["reason"], dead.reason);
         assert_eq!(read["record"], dead.record);
+    }
+
+    #[test]
+    fn a_large_record_full_of_quotes_still_fits_a_message() {
+        let record = format!("{{\"data\":[{}1]}}", "\"\",".repeat(330_000));
+        assert!(record.len() > 985_000);
+        let dead = DeadRecord {
+            origin: "dispatch",
+            reason: "\"quoted\"".to_owned(),
+            record: record.clone(),
+        };
+        let body = body(&dead);
+        assert!(body.len() < 1_048_576, "{}", body.len());
+        let read: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(read["reason"], dead.reason);
+        let expected: serde_json::Value = serde_json::from_str(&record).unwrap();
+        assert_eq!(read["record"], expected);
     }
 }

@@ -56,6 +56,21 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A number that need not be there, made into what it means.
+    pub(crate) fn optional_number<T, E: std::fmt::Display>(
+        &self,
+        name: &str,
+        read: impl Fn(u64) -> Result<T, E>,
+    ) -> Result<Option<T>, StoreError> {
+        if !self.item.contains_key(name) {
+            return Ok(None);
+        }
+        let number = u64::try_from(self.number(name)?);
+        let number = number.map_err(|error| self.malformed(name, error))?;
+        let meant = read(number).map_err(|error| self.malformed(name, error))?;
+        Ok(Some(meant))
+    }
+
     pub(crate) fn parsed<T>(&self, name: &str) -> Result<T, StoreError>
     where
         T: std::str::FromStr<Err: std::fmt::Display>,

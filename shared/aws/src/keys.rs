@@ -6,6 +6,7 @@ use pillarbox_domain::log_hour::{LogDay, LogHour};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
+use pillarbox_domain::schema::{SchemaType, SchemaVersion};
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
 use time::{Date, Month, UtcDateTime};
 
@@ -89,6 +90,8 @@ pub fn parse_active_hours(key: &str) -> Option<LogDay> {
 
 /// The registry's sort key of a tenant itself.
 pub const TENANT: &str = "TENANT";
+/// The registry's sort key of what is done with events that do not fit their schemas, by type.
+pub const TENANT_SCHEMAS: &str = "TENANT#SCHEMAS";
 /// What the registry's sort keys of subscriptions begin with.
 pub const SUBSCRIPTION_PREFIX: &str = "SUB#";
 
@@ -100,6 +103,11 @@ pub fn api_key(key_id: &KeyId) -> String {
 /// `SUB#<subscription>`: a subscription in the registry.
 pub fn subscription(id: &SubscriptionId) -> String {
     format!("{SUBSCRIPTION_PREFIX}{id}")
+}
+
+/// `SCHEMA#<type>#<version>`: a version of a type's schema, in six digits so that they sort. A type holds no `#`.
+pub fn schema(event_type: &SchemaType, version: SchemaVersion) -> String {
+    format!("SCHEMA#{event_type}#{:06}", version.number())
 }
 
 /// `T#<tenant>#S#<subscription>#<event id>`: a claim in a subscriber's inbox.

@@ -20,6 +20,7 @@ mod payloads;
 mod queues;
 mod receipts;
 mod registry;
+mod schemas;
 mod tenants;
 
 pub use active_hours::DynamoActiveHours;

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
 use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::schema::SchemaVersion;
 use pillarbox_domain::{StoreError, Subscription, TenantId};
 
 use crate::error::store_error;
@@ -21,6 +22,7 @@ pub(crate) const NAME: &str = "name";
 const TYPES: &str = "types";
 const QUEUE_URL: &str = "queue_url";
 const SUBSCRIPTION_ID: &str = "subscription_id";
+const TARGET_VERSION: &str = "target_version";
 pub(crate) const VERSION: &str = "version";
 
 /// The registry in one table.
@@ -120,6 +122,9 @@ impl Registry for DynamoRegistry {
             texts(wanted.types.iter().map(|pattern| pattern.as_str())),
         );
         item.insert(QUEUE_URL.to_owned(), s(wanted.queue_url.as_str()));
+        if let Some(version) = wanted.target_version {
+            item.insert(TARGET_VERSION.to_owned(), n(version.number().into()));
+        }
         match self.put_new(item).await? {
             None => Ok(Added::New),
             Some(there) if decode_subscription(&wanted.tenant, &there)? == *wanted => {
@@ -184,6 +189,7 @@ fn decode_subscription(tenant: &TenantId, item: &Item) -> Result<Subscription, S
         id: reader.parsed(SUBSCRIPTION_ID)?,
         types: parse_all(&reader, TYPES)?,
         queue_url: reader.parsed(QUEUE_URL)?,
+        target_version: reader.optional_number(TARGET_VERSION, SchemaVersion::new)?,
     })
 }
 

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 use pillarbox_domain::log_shard::LogShards;
+use pillarbox_domain::schema::SchemaModes;
 use pillarbox_domain::tenant_settings::{
     Changed, Retention, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
@@ -12,6 +13,7 @@ use crate::error::store_error;
 use crate::item::{Item, Reader, n, s};
 use crate::keys;
 use crate::registry::{DynamoRegistry, NAME, VERSION};
+use crate::schemas::decode_modes;
 
 const RETENTION_DAYS: &str = "retention_days";
 const LOG_SHARDS: &str = "log_shards";
@@ -29,14 +31,19 @@ impl TenantSettingsReader for DynamoRegistry {
             .into_paginator()
             .items()
             .send();
-        let mut settings = None;
+        let (mut settings, mut schemas) = (None, SchemaModes::default());
         while let Some(item) = pages.next().await {
             let item = item.map_err(|error| store_error("Query", error))?;
-            if item.get(keys::SK) == Some(&s(keys::TENANT)) {
-                settings = Some(decode(&item)?);
+            match item.get(keys::SK) {
+                Some(key) if *key == s(keys::TENANT) => settings = Some(decode(&item)?),
+                Some(key) if *key == s(keys::TENANT_SCHEMAS) => schemas = decode_modes(&item)?,
+                _ => {}
             }
         }
-        Ok(settings)
+        Ok(settings.map(|settings| TenantSettings {
+            schemas,
+            ..settings
+        }))
     }
 }
 
@@ -107,26 +114,12 @@ fn decode(item: &Item) -> Result<TenantSettings, StoreError> {
         what: "tenant",
         item,
     };
-    let retention = setting(&reader, RETENTION_DAYS, Retention::from_days)?;
-    let log_shards = setting(&reader, LOG_SHARDS, LogShards::new)?;
+    let retention = reader.optional_number(RETENTION_DAYS, Retention::from_days)?;
+    let log_shards = reader.optional_number(LOG_SHARDS, LogShards::new)?;
     Ok(TenantSettings {
         name: reader.optional_text(NAME)?.map(str::to_owned),
         retention: retention.unwrap_or_default(),
         log_shards: log_shards.unwrap_or_default(),
+        schemas: SchemaModes::default(),
     })
-}
-
-fn setting<T, E: std::fmt::Display>(
-    reader: &Reader<'_>,
-    name: &str,
-    read: impl Fn(u64) -> Result<T, E>,
-) -> Result<Option<T>, StoreError> {
-    if !reader.item.contains_key(name) {
-        return Ok(None);
-    }
-    let number = u64::try_from(reader.number(name)?);
-    let number = number.map_err(|error| reader.malformed(name, error))?;
-    read(number)
-        .map(Some)
-        .map_err(|error| reader.malformed(name, error))
 }

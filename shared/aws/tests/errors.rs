@@ -92,6 +92,7 @@ async fn receipts_and_subscriptions_tell_throttling_too() {
         event_type: "t".to_owned(),
         event_id: clock.next_id(),
         subscriptions: vec![],
+        dead_lettered: 0,
     };
     let batch = clock.next_id();
     let receipt = &receipts(&[handed_over], batch, clock.now(), clock.now())[0];

@@ -3,6 +3,8 @@
 //! Order is what makes this safe: the queues accept, then the receipt is written, then the caller may
 //! forget the events. A crash between any two steps repeats deliveries; it never loses one.
 
+mod versions;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::iter::repeat_with;
 use std::sync::Arc;
@@ -12,14 +14,17 @@ use time::UtcDateTime;
 
 use crate::active_hours::HourMarks;
 use crate::clock::Clock;
+use crate::dead_letter::DeadLetters;
 use crate::delivery::{Delivery, Message};
 use crate::event_id::EventId;
 use crate::log_hour::LogHour;
 use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::receipt::{HandedOver, Receipts, receipts};
+use crate::schema::delivery::{UpcastError, Upcasts};
 use crate::store_error::StoreError;
 use crate::subscription::{QueueUrl, Subscription};
 use crate::tenant::TenantId;
+use versions::{Form, Versions, Wanted};
 
 /// Who is subscribed.
 pub trait Subscriptions {
@@ -65,7 +70,7 @@ impl SendError {
 }
 
 /// Where the parts of a dispatch are.
-pub struct Dispatcher<'a, S, Q, R, M, C> {
+pub struct Dispatcher<'a, S, Q, R, M, U, D, C> {
     /// Who is subscribed.
     pub subscriptions: &'a S,
     /// Where deliveries go.
@@ -74,6 +79,10 @@ pub struct Dispatcher<'a, S, Q, R, M, C> {
     pub receipts: &'a R,
     /// Where readers learn in which hours there are events.
     pub marks: &'a M,
+    /// What brings old events up to the version that a subscription asks for.
+    pub upcasts: &'a U,
+    /// Where a delivery goes whose event cannot be brought up.
+    pub dead_letters: &'a D,
     /// What time it is.
     pub clock: &'a C,
 }
@@ -99,6 +108,20 @@ pub enum DispatchError {
         #[source]
         source: SendError,
     },
+    /// It could not be brought up to the version that a subscription asks for, and may be later.
+    #[error("the event could not be brought up to the version that was asked for")]
+    Version(#[source] Arc<UpcastError>),
+    /// It can never be brought up for this subscription, and that could not be put away.
+    #[error(
+        "the delivery to subscription {subscription} could not be put into the dead letter queue"
+    )]
+    DeadLetter {
+        /// The subscription.
+        subscription: String,
+        /// Why.
+        #[source]
+        source: Arc<StoreError>,
+    },
     /// Every queue took it, and that could not be written down.
     #[error("the receipt could not be written")]
     Receipt(#[source] Arc<StoreError>),
@@ -110,21 +133,35 @@ pub enum DispatchError {
 /// For each event in the order given: the subscriptions that have it, or why it has to come again.
 pub type Outcomes = Vec<Result<HandedOver, DispatchError>>;
 
-impl<S, Q, R, M, C> Dispatcher<'_, S, Q, R, M, C>
+impl<S, Q, R, M, U, D, C> Dispatcher<'_, S, Q, R, M, U, D, C>
 where
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
     M: HourMarks + Sync,
+    U: Upcasts + Sync,
+    D: DeadLetters + Sync,
     C: Clock + Sync,
 {
     /// Hands the events over and writes it down.
     pub async fn dispatch(&self, events: &[LoggedEvent]) -> Outcomes {
         let registry = self.read_subscriptions(events).await;
-        let routes = events.iter().map(|event| route(&registry, event)).collect();
+        let routes = self.routes(&registry, events).await;
         let (outcomes, unmarked) = join(self.send(events, routes), self.mark_hours(events)).await;
         let outcomes = take_back_unmarked(events, outcomes, &unmarked);
         self.write_receipts(events, outcomes).await
+    }
+
+    /// Who gets each event, and in which version.
+    async fn routes(&self, registry: &Owned, events: &[LoggedEvent]) -> Vec<Route> {
+        let versions = Versions {
+            upcasts: self.upcasts,
+            dead_letters: self.dead_letters,
+        };
+        let routes = events
+            .iter()
+            .map(|event| versions.bring_up(event, route(registry, event)));
+        join_all(routes).await
     }
 
     /// Marks the hour of every event, of those that are only logged, too. The tenants whose hours could not
@@ -238,7 +275,7 @@ fn take_back_unmarked(events: &[LoggedEvent], outcomes: Outcomes, unmarked: &Unm
 }
 
 type Owned = BTreeMap<TenantId, Result<Arc<[Subscription]>, Arc<StoreError>>>;
-type Route = Result<Vec<Subscription>, DispatchError>;
+type Route = Result<Vec<Wanted>, DispatchError>;
 
 /// The subscriptions that want the event: its tenant's, then the bus's. The bus's own events have one owner.
 fn route(registry: &Owned, event: &LoggedEvent) -> Route {
@@ -254,7 +291,8 @@ fn route(registry: &Owned, event: &LoggedEvent) -> Route {
                 subscriptions
                     .iter()
                     .filter(|wanted| wanted.matches(&event.tenant, event.event.event_type()))
-                    .cloned(),
+                    .cloned()
+                    .map(Wanted::as_logged),
             ),
             Some(Err(source)) => {
                 return Err(DispatchError::Subscriptions {
@@ -278,7 +316,11 @@ struct Batch {
 fn batches(events: &[LoggedEvent], routes: &[Route]) -> BTreeMap<QueueUrl, Batch> {
     let mut batches: BTreeMap<QueueUrl, Batch> = BTreeMap::new();
     for (index, (event, route)) in events.iter().zip(routes).enumerate() {
-        for subscription in route.iter().flatten() {
+        for wanted in route.iter().flatten() {
+            let Some(event) = wanted.event(event) else {
+                continue;
+            };
+            let subscription = &wanted.subscription;
             let delivery = Delivery {
                 event,
                 subscription: &subscription.id,
@@ -292,14 +334,16 @@ fn batches(events: &[LoggedEvent], routes: &[Route]) -> BTreeMap<QueueUrl, Batch
     batches
 }
 
-fn handed_over(event: &LoggedEvent, matched: &[Subscription]) -> HandedOver {
+fn handed_over(event: &LoggedEvent, matched: &[Wanted]) -> HandedOver {
+    let is_dead = |wanted: &&Wanted| matches!(wanted.form, Form::Dead);
     HandedOver {
         tenant: event.tenant.clone(),
         event_type: event.event.event_type().to_owned(),
         event_id: event.event_id,
         subscriptions: matched
             .iter()
-            .map(|subscription| subscription.id.clone())
+            .map(|wanted| wanted.subscription.id.clone())
             .collect(),
+        dead_lettered: matched.iter().filter(is_dead).count(),
     }
 }

@@ -26,6 +26,7 @@ pub mod payload;
 pub mod publish;
 pub mod receipt;
 pub mod registry;
+pub mod schema;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;

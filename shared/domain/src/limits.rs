@@ -87,3 +87,16 @@ pub const MAX_PAGE_BYTES: usize = 4_000_000;
 /// Index entries that are looked at for one page; an entry takes about 200 bytes. A page whose filter leaves
 /// out nearly all of them is short, and goes on with its cursor.
 pub const MAX_PAGE_ENTRIES: usize = 10_000;
+
+/// Bytes of a JSON Schema as registered. It is compiled in `ingest`, and a registration is one item of
+/// [`MAX_ITEM_BYTES`] with its upcaster.
+pub const MAX_SCHEMA_BYTES: usize = 64 * 1024;
+
+/// Bytes of an upcaster's filter.
+pub const MAX_UPCASTER_BYTES: usize = 16 * 1024;
+
+/// Event types of one tenant that have schemas. All their modes are one item, which a publish reads.
+pub const MAX_SCHEMA_TYPES: usize = 200;
+
+/// Versions of one type's schema.
+pub const MAX_SCHEMA_VERSIONS: u32 = 50;

@@ -46,8 +46,10 @@ pub struct HandedOver {
     pub event_type: String,
     /// Which it is.
     pub event_id: EventId,
-    /// Who got it, in order; none when nobody asked for it.
+    /// Who asked for it, in order, and got it but for those below.
     pub subscriptions: Vec<SubscriptionId>,
+    /// For how many of them it is in the dead letter queue instead.
+    pub dead_lettered: usize,
 }
 
 /// Events of one batch and one bucket, and when they were handed over.

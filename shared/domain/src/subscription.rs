@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::limits::{MAX_TYPE_BYTES, MAX_TYPE_PATTERNS};
+use crate::schema::SchemaVersion;
 use crate::tenant::{InvalidName, TenantId, is_name};
 
 /// Names a subscription within its owner. The bus's own begin with `_`, so that in a receipt or on a
@@ -131,6 +132,8 @@ pub struct Subscription {
     pub types: Vec<TypePattern>,
     /// Where its deliveries go.
     pub queue_url: QueueUrl,
+    /// The version that older data are brought up to; without one they are delivered as they were published.
+    pub target_version: Option<SchemaVersion>,
 }
 
 /// Why a subscription cannot be registered.
@@ -241,6 +244,7 @@ mod tests {
             id: id.parse().unwrap(),
             types: vec!["*".parse().unwrap()],
             queue_url: "https://sqs/1/q".parse().unwrap(),
+            target_version: None,
         }
     }
 

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::event_id::EventId;
 use crate::limits::{DEFAULT_RETENTION_DAYS, MAX_RETENTION_DAYS, MIN_RETENTION_DAYS};
 use crate::log_shard::LogShards;
+use crate::schema::SchemaModes;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
 use crate::timed_cache::TimedCache;
@@ -24,6 +25,8 @@ pub struct TenantSettings {
     pub retention: Retention,
     /// How its log is spread.
     pub log_shards: LogShards,
+    /// Which types have schemas, and what is done with data that do not fit.
+    pub schemas: SchemaModes,
 }
 
 /// How long events are kept, in whole days from their acceptance.

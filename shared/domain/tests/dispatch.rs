@@ -9,11 +9,12 @@ use pillarbox_domain::dispatch::{DispatchError, Dispatcher, Outcomes};
 use pillarbox_domain::log_hour::{HourRange, LogHour, Order};
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::receipt::{BUCKET_SECONDS, HandedOver};
+use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::{CachedSubscriptions, MAX_AGE};
 use pillarbox_domain::{Clock, LoggedEvent, Subscription, TenantId};
 use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryQueues, MemoryReceipts, MemoryRegistry,
+    ManualClock, MemoryActiveHours, MemoryDeadLetters, MemoryQueues, MemoryReceipts, MemoryRegistry,
 };
 use serde_json::json;
 
@@ -23,6 +24,7 @@ struct Bus {
     queues: MemoryQueues,
     receipts: MemoryReceipts,
     marks: MemoryActiveHours,
+    dead_letters: MemoryDeadLetters,
 }
 
 impl Bus {
@@ -33,6 +35,7 @@ impl Bus {
             queues: MemoryQueues::default(),
             receipts: MemoryReceipts::default(),
             marks: MemoryActiveHours::default(),
+            dead_letters: MemoryDeadLetters::default(),
         }
     }
 
@@ -50,6 +53,8 @@ impl Bus {
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
+            upcasts: &Upcasting::new(&self.registry, self.clock.clone()),
+            dead_letters: &self.dead_letters,
             clock: &self.clock,
         };
         dispatcher.dispatch(events).await

@@ -55,5 +55,6 @@ pub fn subscription(tenant: &TenantId, id: &str, types: &[&str]) -> Subscription
             .map(|pattern| pattern.parse().unwrap())
             .collect(),
         queue_url: format!("https://sqs.test/1/{id}").parse().unwrap(),
+        target_version: None,
     }
 }

@@ -19,6 +19,7 @@ pub mod queried;
 pub mod queues;
 pub mod receipts;
 pub mod registry;
+pub mod schemas;
 
 pub use active_hours::MemoryActiveHours;
 pub use clock::ManualClock;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
 use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::schema::{Schema, SchemaModes, SchemaType, SchemaVersion};
 use pillarbox_domain::tenant_settings::{
     Changed, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
@@ -18,6 +19,8 @@ pub struct MemoryRegistry {
     tenants: Mutex<HashMap<TenantId, TenantSettings>>,
     keys: Mutex<HashMap<(TenantId, KeyId), StoredKey>>,
     subscriptions: Mutex<HashMap<(TenantId, SubscriptionId), Subscription>>,
+    pub(crate) schemas: Mutex<HashMap<(TenantId, SchemaType, SchemaVersion), Schema>>,
+    pub(crate) schema_modes: Mutex<HashMap<TenantId, SchemaModes>>,
     failing: Mutex<bool>,
     reads: AtomicUsize,
 }
@@ -43,7 +46,7 @@ impl MemoryRegistry {
         self.reads.load(Ordering::Relaxed)
     }
 
-    fn read(&self) -> Result<(), StoreError> {
+    pub(crate) fn read(&self) -> Result<(), StoreError> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         if *self.failing.lock().unwrap() {
             return Err(StoreError::Throttled { operation: "Query" });
@@ -148,7 +151,12 @@ impl TenantSettingsReader for &MemoryRegistry {
 impl TenantSettingsReader for MemoryRegistry {
     async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
         self.read()?;
-        Ok(self.tenants.lock().unwrap().get(tenant).cloned())
+        let settings = self.tenants.lock().unwrap().get(tenant).cloned();
+        let schemas = self.schema_modes.lock().unwrap().get(tenant).cloned();
+        Ok(settings.map(|settings| TenantSettings {
+            schemas: schemas.unwrap_or_default(),
+            ..settings
+        }))
     }
 }
 

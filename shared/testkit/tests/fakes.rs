@@ -33,6 +33,7 @@ async fn the_memory_active_hours_conform() {
 async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
     conformance::tenant_settings(&MemoryRegistry::default()).await;
+    pillarbox_testkit::schemas::conformance(&MemoryRegistry::default()).await;
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use pillarbox_domain::Subscription;
 use pillarbox_domain::payload::{PayloadKey, Payloads};
+use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
@@ -22,6 +23,7 @@ type TestDispatch = Dispatch<
     MemoryQueues,
     MemoryReceipts,
     MemoryActiveHours,
+    Upcasting<MemoryRegistry, ManualClock>,
     MemoryDeadLetters,
     ManualClock,
 >;
@@ -33,6 +35,7 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         queues: MemoryQueues::default(),
         receipts: MemoryReceipts::default(),
         marks: MemoryActiveHours::default(),
+        upcasts: Upcasting::new(MemoryRegistry::default(), ManualClock::default()),
         dead_letters: MemoryDeadLetters::default(),
         clock: ManualClock::default(),
     }

@@ -6,12 +6,16 @@ use data_encoding::BASE64;
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
 use pillarbox_domain::registry::Registry;
+use pillarbox_domain::schema::SchemaMode;
+use pillarbox_domain::schema::publishing::SchemaCheck;
+use pillarbox_domain::schema::registration::{register, set_mode};
 use pillarbox_domain::tenant_settings::{
     CachedTenantSettings, Retention, SettingsChange, TenantSettingsWriter,
 };
 use pillarbox_domain::{LoggedEvent, StoreError};
 use pillarbox_runtime::http::{Request, Response};
 use pillarbox_testkit::builders::tenant;
+use pillarbox_testkit::schemas::schema;
 use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryRegistry};
 use serde_json::{Value, json};
 
@@ -20,7 +24,7 @@ use super::Ingest;
 const EVENT: &str =
     r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created","data":1}"#;
 
-type TestIngest<L> = Ingest<L, MemoryRegistry, ManualClock>;
+type TestIngest<L> = Ingest<L, &'static MemoryRegistry, &'static MemoryRegistry, ManualClock>;
 
 fn ingest() -> TestIngest<MemoryEventLog<ManualClock>> {
     let clock = ManualClock::default();
@@ -28,9 +32,15 @@ fn ingest() -> TestIngest<MemoryEventLog<ManualClock>> {
 }
 
 fn ingest_into<L: EventLog>(log: L, clock: ManualClock) -> TestIngest<L> {
+    ingest_with(log, clock, MemoryRegistry::default())
+}
+
+fn ingest_with<L: EventLog>(log: L, clock: ManualClock, registry: MemoryRegistry) -> TestIngest<L> {
+    let registry: &MemoryRegistry = Box::leak(Box::new(registry));
     Ingest {
         log,
-        tenants: CachedTenantSettings::new(MemoryRegistry::default(), clock.clone()),
+        tenants: CachedTenantSettings::new(registry, clock.clone()),
+        schemas: SchemaCheck::new(registry),
         clock,
     }
 }
@@ -283,11 +293,7 @@ async fn an_event_is_stored_on_its_tenants_terms() {
         .await
         .unwrap();
     let clock = ManualClock::default();
-    let ingest = Ingest {
-        log: MemoryEventLog::new(clock.clone()),
-        tenants: CachedTenantSettings::new(registry, clock.clone()),
-        clock,
-    };
+    let ingest = ingest_with(MemoryEventLog::new(clock.clone()), clock, registry);
     let logged = logged_by(&ingest, "outbox=none").await;
     let kept = logged.expires_at - logged.event_id.accepted_at();
     assert_eq!((kept.whole_days(), logged.outbox), (7, OutboxMode::None));
@@ -390,4 +396,132 @@ async fn a_throttled_log_asks_for_patience_and_then_takes_the_event() {
     assert_eq!(told(response).0, 503);
     ingest.log.0.store(false, Ordering::Relaxed);
     assert_eq!(told(ingest.handle(&request).await).0, 201);
+}
+
+/// `demo` has a schema of two versions for `order.created`: data are a number, from the second on a positive one.
+async fn ingest_with_schemas(mode: SchemaMode) -> TestIngest<MemoryEventLog<ManualClock>> {
+    let (registry, clock, demo) = (
+        MemoryRegistry::default(),
+        ManualClock::default(),
+        tenant("demo"),
+    );
+    registry.add_tenant(&demo, None).await.unwrap();
+    let first = schema("order.created", 1, json!({ "type": "number" }), None);
+    let second = schema(
+        "order.created",
+        2,
+        json!({ "type": "number", "minimum": 1 }),
+        Some("."),
+    );
+    for version in [&first, &second] {
+        register(&registry, &demo, version).await.unwrap();
+    }
+    set_mode(&registry, &demo, &first.event_type, mode)
+        .await
+        .unwrap();
+    ingest_with(MemoryEventLog::new(clock.clone()), clock, registry)
+}
+
+fn with_data(id: &str, version: &str, data: &str) -> String {
+    format!(
+        r#"{{"specversion":"1.0","id":"{id}","source":"/shop","type":"order.created"{version},"data":{data}}}"#
+    )
+}
+
+#[tokio::test]
+async fn data_that_do_not_fit_an_enforced_schema_are_refused_by_pointer() {
+    let ingest = ingest_with_schemas(SchemaMode::Enforce).await;
+    let cases = [
+        ("", "1", None),
+        (r#","dataversion":"1""#, "-1", None),
+        (r#","dataversion":"2""#, "1", None),
+        (r#","dataversion":2"#, "1.5", None),
+        ("", r#""text""#, Some("data")),
+        (r#","dataversion":"2""#, "-1", Some("data")),
+        (r#","dataversion":"3""#, "1", Some("dataversion")),
+        (r#","dataversion":"0""#, "1", Some("dataversion")),
+        (r#","dataversion":"two""#, "1", Some("dataversion")),
+        (r#","dataversion":true"#, "1", Some("dataversion")),
+    ];
+    for (index, (version, data, field)) in cases.into_iter().enumerate() {
+        let event = with_data(&index.to_string(), version, data);
+        let (status, problem) = answer(&ingest, &request(&event)).await;
+        let named = problem["errors"][0]["field"].as_str();
+        let expected = if field.is_some() { 400 } else { 201 };
+        assert_eq!((status, named), (expected, field), "{event}: {problem}");
+    }
+    assert_eq!(ingest.log.len(), 4);
+}
+
+#[tokio::test]
+async fn what_is_not_json_does_not_fit_an_enforced_schema() {
+    let ingest = ingest_with_schemas(SchemaMode::Enforce).await;
+    let bare = r#"{"specversion":"1.0","id":"1","source":"/shop","type":"order.created""#;
+    for event in [
+        format!("{bare}}}"),
+        format!(r#"{bare},"data_base64":"MQ=="}}"#),
+    ] {
+        let (status, problem) = answer(&ingest, &request(&event)).await;
+        assert_eq!(
+            (status, &problem["errors"][0]["field"]),
+            (400, &json!("data"))
+        );
+    }
+    let other = with_data("1", "", r#""text""#).replace("order.created", "order.changed");
+    assert_eq!(answer(&ingest, &request(&other)).await.0, 201);
+}
+
+#[tokio::test]
+async fn with_a_warning_or_without_everything_is_stored_but_an_unclear_version() {
+    for mode in [SchemaMode::Warn, SchemaMode::Off] {
+        let ingest = ingest_with_schemas(mode).await;
+        let (status, _) = answer(&ingest, &request(&with_data("1", "", r#""text""#))).await;
+        assert_eq!(status, 201, "{mode}");
+        let newer = with_data("2", r#","dataversion":"9""#, "1");
+        assert_eq!(answer(&ingest, &request(&newer)).await.0, 201, "{mode}");
+        let unclear = with_data("3", r#","dataversion":"x""#, "1");
+        assert_eq!(answer(&ingest, &request(&unclear)).await.0, 400, "{mode}");
+    }
+}
+
+#[tokio::test]
+async fn of_a_batch_the_events_that_fit_are_stored_and_with_atomic_none() {
+    let ingest = ingest_with_schemas(SchemaMode::Enforce).await;
+    let batch = format!("[{},{}]", with_data("1", "", "1"), with_data("2", "", "[]"));
+    let mut atomic = batch_request(&batch);
+    atomic["rawQueryString"] = "atomic=true".into();
+    let (status, problem) = answer(&ingest, &atomic).await;
+    assert_eq!(status, 400, "{problem}");
+    assert!(problem.to_string().contains("[1]"), "{problem}");
+    assert!(ingest.log.is_empty());
+    let (status, answer) = answer(&ingest, &batch_request(&batch)).await;
+    assert_eq!(status, 207);
+    assert_eq!(
+        answer["results"][1]["problem"]["errors"][0]["field"],
+        "data"
+    );
+    assert_eq!(ingest.log.len(), 1);
+}
+
+#[tokio::test]
+async fn a_schema_is_read_once_and_nothing_for_a_tenant_without() {
+    let ingest = ingest_with_schemas(SchemaMode::Enforce).await;
+    let registry: &MemoryRegistry = Box::leak(Box::new(MemoryRegistry::default()));
+    let plain = Ingest {
+        log: MemoryEventLog::new(ManualClock::default()),
+        tenants: CachedTenantSettings::new(registry, ManualClock::default()),
+        schemas: SchemaCheck::new(registry),
+        clock: ManualClock::default(),
+    };
+    for id in ["1", "2", "3"] {
+        assert_eq!(
+            answer(&ingest, &request(&with_data(id, "", "1"))).await.0,
+            201
+        );
+        assert_eq!(
+            answer(&plain, &request(&with_data(id, "", "[]"))).await.0,
+            201
+        );
+    }
+    assert_eq!(registry.reads(), 1, "the tenant's settings");
 }

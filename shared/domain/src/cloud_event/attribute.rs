@@ -18,12 +18,11 @@ impl AttributeName {
     const NOT_OPTIONAL: [&'static str; 5] = ["data", "id", "source", "specversion", "type"];
 
     /// Names that CloudEvents or its documented extensions define as text.
-    const TEXT: [&'static str; 9] = [
+    const TEXT: [&'static str; 8] = [
         "causationid",
         "correlationid",
         "datacontenttype",
         "dataschema",
-        "dataversion",
         "partitionkey",
         "subject",
         "time",
@@ -42,6 +41,11 @@ impl AttributeName {
             return Err(Fault::Reserved);
         }
         Ok(Self(name.to_owned()))
+    }
+
+    /// `dataversion`
+    pub(super) fn data_version() -> Self {
+        Self(crate::schema::naming::VERSION_ATTRIBUTE.to_owned())
     }
 
     /// The name as text.

@@ -26,6 +26,7 @@ use crate::event_key;
 use crate::limits::{
     MAX_CONTEXT_BYTES, MAX_CORRELATION_ID_BYTES, MAX_EVENT_KEY_BYTES, MAX_TYPE_BYTES,
 };
+use crate::schema::SchemaVersion;
 
 /// The version of the CloudEvents specification that is spoken here.
 pub const SPEC_VERSION: &str = "1.0";
@@ -136,6 +137,24 @@ impl CloudEvent {
         match self.context.get(name) {
             Some(AttributeValue::String(text)) => Some(text),
             _ => None,
+        }
+    }
+
+    /// The same event with data of another version. `dataversion` keeps its form: it becomes text where it was not
+    /// given.
+    pub fn with_data_of_version(&self, data: Box<RawValue>, version: SchemaVersion) -> Self {
+        let mut context = self.context.clone();
+        let name = AttributeName::data_version();
+        let number = i32::try_from(version.number());
+        let value = match (context.get(&name), number) {
+            (Some(AttributeValue::Integer(_)), Ok(number)) => AttributeValue::Integer(number),
+            _ => AttributeValue::String(version.to_string()),
+        };
+        context.insert(name, value);
+        Self {
+            context,
+            data: Some(Data::Json(data)),
+            ..self.clone()
         }
     }
 

@@ -11,6 +11,7 @@ use crate::event_id::EventId;
 use crate::fingerprint::Fingerprint;
 use crate::log_shard::LogShards;
 use crate::logged_event::{LoggedEvent, OutboxMode};
+use crate::schema::DataViolations;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
 use crate::tenant_settings::Retention;
@@ -128,6 +129,9 @@ pub enum PublishError {
     /// The event's data cannot be read.
     #[error("{0}")]
     Invalid(Violation),
+    /// The event does not fit the schema of its type.
+    #[error("the event does not fit its schema: {0}")]
+    Unfit(DataViolations),
     /// The log did not take it, or did not say so.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -6,6 +6,7 @@ use http::StatusCode;
 use http::header::{ALLOW, HeaderMap, HeaderValue, RETRY_AFTER};
 use pillarbox_domain::cloud_event::{ParseError, Violation};
 use pillarbox_domain::publish::Conflict;
+use pillarbox_domain::schema::DataViolations;
 use pillarbox_domain::store_error::StoreError;
 use pillarbox_domain::{ErrorChain, EventId};
 use serde::Serialize;
@@ -101,6 +102,19 @@ impl Problem {
             field: field.into(),
             detail: detail.to_string(),
         }])
+    }
+
+    /// 400: an event's data do not fit their schema.
+    pub fn unfit(violations: DataViolations) -> Self {
+        let told = violations.told.into_iter().map(|violation| FieldError {
+            field: violation.field,
+            detail: violation.detail,
+        });
+        let mut problem = Self::invalid(told.collect());
+        if violations.more > 0 {
+            problem.detail = format!("{}; and {} more", problem.detail, violations.more);
+        }
+        problem
     }
 
     /// 401: nobody we know.
