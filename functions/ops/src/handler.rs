@@ -218,7 +218,7 @@ fn no_such_route(request: &Request) -> Problem {
     let http = &request.request_context.http;
     let path = http.path.as_deref().unwrap_or_default();
     match methods_of(path) {
-        Some(methods) => Problem::method_not_allowed(methods),
+        Some(methods) => Problem::method_not_allowed(path, methods),
         None => Problem::not_found(format!("There is no {} {path}.", http.method)),
     }
 }

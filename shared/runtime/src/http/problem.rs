@@ -149,12 +149,12 @@ impl Problem {
     }
 
     /// 405: the path is there, for these methods, as `Allow` lists them.
-    pub fn method_not_allowed(methods: &'static str) -> Self {
+    pub fn method_not_allowed(path: &str, methods: &'static str) -> Self {
         let problem = Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "urn:pillarbox:method-not-allowed",
             "The method is not supported",
-            format!("This path can be called with {methods}."),
+            format!("{path} can be called with {methods}."),
         );
         Self {
             way_on: Some(WayOn::ByMethods(methods)),
