@@ -10,12 +10,15 @@
 )]
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use aws_lambda_events::dynamodb::EventRecord;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    decode_stream_image, encode_event_item, keys,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLogIndex, DynamoReceipts,
+    DynamoRegistry, decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
@@ -25,6 +28,7 @@ use pillarbox_testkit::{ManualClock, MemoryPayloads, conformance};
 use pillarbox_tests::engine::{Engine, Table};
 use pillarbox_tests::eventually;
 use serde_json::{Value, json};
+use time::UtcDateTime;
 use time::macros::utc_datetime;
 
 type Item = HashMap<String, AttributeValue>;
@@ -387,4 +391,84 @@ async fn a_receipt_can_be_read_by_any_program() {
     let packed: Vec<u8> = event_ids.iter().flat_map(|id| *id.as_bytes()).collect();
     assert_eq!(packed.len(), 3 * 16);
     assert_eq!(group["event_ids"].as_b().unwrap().as_ref(), packed);
+}
+
+/// A producer's own transaction: an order, and the event that says so.
+async fn place(
+    engine: &Engine,
+    table: &str,
+    event: &LoggedEvent,
+    now: UtcDateTime,
+    order: TransactWriteItem,
+) -> Option<TransactionCanceledException> {
+    let event = outbox_put(table, event, now).unwrap();
+    let call = engine.client.transact_write_items();
+    let made = call
+        .transact_items(order)
+        .transact_items(event)
+        .send()
+        .await;
+    match made.err()?.into_service_error() {
+        TransactWriteItemsError::TransactionCanceledException(cancelled) => Some(cancelled),
+        other => panic!("{other}"),
+    }
+}
+
+fn order(table: &str, condition: &str) -> TransactWriteItem {
+    let put = Put::builder().table_name(table).item("pk", text("order"));
+    let put = put.condition_expression(condition).build().unwrap();
+    TransactWriteItem::builder().put(put).build()
+}
+
+#[tokio::test]
+async fn a_cancelled_transaction_says_what_became_of_its_event() {
+    let engine = Engine::of_process();
+    let clock = ManualClock::default();
+    let log = engine.table("EventLogTable").await.name;
+    // Any table with a key of this name will do for orders.
+    let orders = engine.table("EventLogTable").await.name;
+    let any = || order(&orders, "attribute_not_exists(nothing)");
+    let never = || order(&orders, "attribute_exists(nothing)");
+    let demo = tenant("demo");
+    let first = logged(&clock, &demo, event("1", json!(1)));
+    let now = clock.now();
+    let explain = |event: &LoggedEvent, cancelled: &TransactionCanceledException| {
+        explain_cancelled(event, &cancelled.cancellation_reasons()[1]).unwrap()
+    };
+
+    let refused = place(&engine, &log, &first, now, never()).await.unwrap();
+    assert_eq!(explain(&first, &refused), Cancelled::NotOurs);
+    let get = engine.client.get_item().table_name(&log);
+    let stored = get
+        .key(keys::PK, text("T#demo#K#/shop#1"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(
+        stored.item, None,
+        "the event of a transaction that was rolled back is there"
+    );
+
+    assert!(place(&engine, &log, &first, now, any()).await.is_none());
+    let event_id = first.event_id;
+    let again = place(&engine, &log, &first, now, never()).await.unwrap();
+    assert_eq!(explain(&first, &again), Cancelled::Committed { event_id });
+
+    let same = logged(&clock, &demo, event("1", json!(1.0)));
+    let found = place(&engine, &log, &same, now, any()).await.unwrap();
+    assert_eq!(explain(&same, &found), Cancelled::Duplicate { event_id });
+
+    let other = logged(&clock, &demo, event("1", json!(2)));
+    let found = place(&engine, &log, &other, now, any()).await.unwrap();
+    let differing = vec!["data".to_owned()];
+    assert_eq!(
+        explain(&other, &found),
+        Cancelled::Conflict {
+            event_id,
+            differing
+        }
+    );
+
+    let expired = first.expires_at + Duration::from_secs(1);
+    assert!(place(&engine, &log, &other, expired, any()).await.is_none());
 }
