@@ -246,6 +246,7 @@ INVALID = {
     "time": {"time": "yesterday"},
     "dataschema": {"dataschema": "order"},
     "subject": {"subject": "bell \u0007"},
+    "partitionkey": {"partitionkey": "\ud800"},
     "correlationid": {"correlationid": "x" * 513},
     "pbjob": {"pbjob": "x"},
     "Upper": {"Upper": "x"},

@@ -40,7 +40,7 @@ TEXT_ONLY = {
 }
 RENEWED_BY_A_RETRY = ("time", "traceparent")
 NONCHARACTERS = "".join(chr(plane << 16 | low) for plane in range(17) for low in (0xFFFE, 0xFFFF))
-NOT_ALLOWED = re.compile(f"[\x00-\x1f\x7f-\x9f\ufdd0-\ufdef{NONCHARACTERS}]")
+NOT_ALLOWED = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{NONCHARACTERS}]")
 URI_CHARACTERS = r"(?:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
 PATTERNS = {
     "source": re.compile(f"{URI_CHARACTERS}+"),
