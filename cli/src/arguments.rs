@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
-use crate::commands::{events, keys, outbox, publish, subscriptions, tenants};
+use crate::commands::{events, keys, outbox, publish, schemas, subscriptions, tenants};
 use crate::error::Error;
 use crate::output::Output;
 
@@ -40,6 +40,9 @@ pub enum Command {
     /// For programs that write events into the log in transactions of their own
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// What the data of event types look like, in versions
+    #[command(subcommand)]
+    Schemas(schemas::SchemasCommand),
     /// Ask the bus whether it is well
     Health,
 }

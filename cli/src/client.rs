@@ -109,6 +109,15 @@ impl BusClient {
         self.accepted(self.send(request).await)
     }
 
+    /// Puts `body` as JSON to the path of these segments.
+    ///
+    /// # Errors
+    /// When there is no answer, or the bus refuses.
+    pub async fn put<B: Serialize>(&self, path: &[&str], body: &B) -> Result<Answer, Error> {
+        let request = self.request(Method::PUT, path).json(body);
+        self.accepted(self.send(request).await)
+    }
+
     /// # Errors
     /// When there is no answer, or the bus refuses.
     pub async fn get(&self, path: &[&str]) -> Result<Answer, Error> {

@@ -85,6 +85,20 @@ pub enum Error {
         "{faulty} of {total} items have faults: the bus would put them away, or find them where they are not"
     )]
     FaultyItems { faulty: usize, total: usize },
+    #[error("cannot read {path}: check the path, or give - for standard input")]
+    ReadFile {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{path} does not hold JSON")]
+    NotJson {
+        path: String,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the data do not fit version {version} of {event_type}")]
+    Unfit { event_type: String, version: u32 },
     #[error("no random bytes from the operating system, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
     #[error("cannot write the result to standard output")]
@@ -101,7 +115,9 @@ impl Error {
             | Self::NoApiKey
             | Self::BadUrl { .. }
             | Self::BadApiKey
-            | Self::OpenEvents { .. } => 2,
+            | Self::OpenEvents { .. }
+            | Self::ReadFile { .. }
+            | Self::NotJson { .. } => 2,
             Self::HttpClient(_)
             | Self::Runtime(_)
             | Self::NoAnswer { .. }
@@ -114,6 +130,7 @@ impl Error {
             | Self::NotItems { .. }
             | Self::NoItems { .. }
             | Self::FaultyItems { .. }
+            | Self::Unfit { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
         }

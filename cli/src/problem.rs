@@ -3,7 +3,7 @@
 use std::fmt;
 
 use reqwest::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The longest text of an answer that is repeated to the terminal, in characters.
 const MAX_SHOWN_CHARS: usize = 500;
@@ -20,7 +20,7 @@ pub struct Problem {
 }
 
 /// One attribute of the request that is wrong, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     pub field: String,
     pub detail: String,
@@ -116,7 +116,7 @@ impl FieldError {
         }
     }
 
-    fn shown(&self) -> Self {
+    pub fn shown(&self) -> Self {
         Self {
             field: shown(&self.field),
             detail: shown(&self.detail),

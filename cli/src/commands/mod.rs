@@ -5,6 +5,7 @@ pub mod health;
 pub mod keys;
 pub mod outbox;
 pub mod publish;
+pub mod schemas;
 pub mod subscriptions;
 pub mod tenants;
 
@@ -24,6 +25,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
         Command::Outbox(command) => outbox::run(command, global).await,
+        Command::Schemas(command) => schemas::run(command, global).await,
         Command::Health => health::run(global).await,
     }
 }
