@@ -23,6 +23,9 @@ pub struct AddArgs {
     /// Address of the SQS queue
     #[arg(long, value_name = "URL")]
     queue_url: String,
+    /// Version that older data are brought up to before they are delivered
+    #[arg(long, value_name = "VERSION", value_parser = clap::value_parser!(u32).range(1..))]
+    target_version: Option<u32>,
 }
 
 /// A subscription as the API takes it.
@@ -31,6 +34,8 @@ struct Subscription<'a> {
     id: &'a str,
     types: &'a [String],
     queue_url: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_version: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +57,7 @@ async fn add(args: &AddArgs, global: &Global) -> Result<(), Error> {
         id: &args.id,
         types: &args.types,
         queue_url: &args.queue_url,
+        target_version: args.target_version,
     };
     let client = global.client()?;
     let answer = client.post(&["v1", "subscriptions"], &subscription).await?;
@@ -68,6 +74,7 @@ impl Added<'_> {
             id,
             types,
             queue_url,
+            ..
         } = self.subscription;
         let types = types.join(", ");
         if self.created {

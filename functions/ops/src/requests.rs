@@ -166,7 +166,7 @@ pub(crate) fn new_subscription(
     Ok(subscription)
 }
 
-fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let body = body(request)?;
     // An array of the members' values would do for serde.
     if !body.trim_ascii_start().starts_with(b"{") {

@@ -1,10 +1,14 @@
 //! The paths of the API and the methods of each, whichever function answers them.
 
 /// Path templates and what `Allow` says of each. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 7] = [
+const PATHS: [(&str, &str); 11] = [
     ("/v1/events", "GET, POST"),
     ("/v1/events/{event_id}", "GET"),
     ("/v1/health", "GET"),
+    ("/v1/schemas", "GET"),
+    ("/v1/schemas/{type}", "GET, PUT"),
+    ("/v1/schemas/{type}/{version}", "GET, PUT"),
+    ("/v1/schemas/{type}/{version}/check", "POST"),
     ("/v1/subscriptions", "POST"),
     ("/v1/tenants", "POST"),
     ("/v1/tenants/{tenant}", "GET, PATCH"),

@@ -13,6 +13,8 @@ use pillarbox_runtime::http::{Caller, FieldError, Problem, Request, Response, bo
 use serde::Deserialize;
 use serde_json::{Value, json as object};
 
+use crate::requests;
+
 /// `PUT /v1/schemas/{type}/{version}`
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,7 +74,7 @@ pub(crate) async fn change_mode<S: SchemaReader + SchemaWriter>(
     let caller = Caller::of(request)?;
     let tenant = caller.require(Scope::Operate)?;
     let event_type = named_type(request)?;
-    let ModeBody { mode } = parse(request)?;
+    let ModeBody { mode } = requests::parse(request)?;
     let mode: SchemaMode = mode
         .parse()
         .map_err(|error| Problem::invalid_field("mode", error))?;
@@ -98,7 +100,7 @@ pub(crate) async fn add<S: SchemaReader + SchemaWriter>(
         event_type,
         version,
     } = named(request)?;
-    let SchemaBody { schema, upcaster } = parse(request)?;
+    let SchemaBody { schema, upcaster } = requests::parse(request)?;
     let schema = Schema {
         event_type,
         version,
@@ -135,7 +137,7 @@ pub(crate) async fn check<S: SchemaReader>(
     let caller = Caller::of(request)?;
     let tenant = caller.require(Scope::Read)?;
     let named = named(request)?;
-    let data: Value = parse(request)?;
+    let data = parse_data(request)?;
     let schema = registered(store, tenant, &named).await?;
     let compiled = schema.check().map_err(|error| {
         Problem::from(StoreError::Malformed {
@@ -189,7 +191,8 @@ fn named(request: &Request) -> Result<Named, Problem> {
     })
 }
 
-fn parse<T: serde::de::DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+/// Any JSON value, not only an object.
+fn parse_data(request: &Request) -> Result<Value, Problem> {
     serde_json::from_slice(&body(request)?).map_err(|error| Problem::malformed(error.to_string()))
 }
 
@@ -197,7 +200,7 @@ fn shown_type(event_type: &SchemaType, there: TypeSchemas) -> Value {
     object!({
         "type": event_type.as_str(),
         "mode": there.mode.as_str(),
-        "latest": there.latest.number(),
+        "latest_version": there.latest.number(),
     })
 }
 

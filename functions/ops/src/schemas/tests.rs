@@ -88,7 +88,7 @@ async fn a_version_is_registered_once_shown_and_listed() {
     let read = |path| call("read", path, Value::Null);
     assert_eq!(told(show(&store, &read(path)).await), (200, expected));
     let (status, listed) = told(list(&store, &read(path)).await);
-    let of_type = json!({ "type": "order.created", "mode": "enforce", "latest": 2 });
+    let of_type = json!({ "type": "order.created", "mode": "enforce", "latest_version": 2 });
     assert_eq!(
         (status, listed),
         (200, json!({ "schemas": [of_type], "next_cursor": null }))
