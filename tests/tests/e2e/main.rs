@@ -12,6 +12,7 @@ mod bad_input;
 mod delivery;
 mod forms;
 mod queries;
+mod schemas;
 mod storage;
 mod stored_once;
 
