@@ -386,3 +386,13 @@ fn data_of_the_largest_size_can_be_rearranged() {
         .is_ok()
     );
 }
+
+#[test]
+fn a_filter_of_the_most_words_is_compiled_and_one_more_is_not() {
+    let words = |count: usize| format!(".{}", "|.".repeat(count / 2));
+    assert!(Upcaster::compile(&words(MAX_TOKENS - 1)).is_ok());
+    assert_eq!(
+        refused(&words(MAX_TOKENS)),
+        InvalidUpcaster::TooManyTokens(MAX_TOKENS + 1)
+    );
+}
