@@ -1,7 +1,8 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
+use std::cell::RefCell;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Once;
 
 use pillarbox_domain::Subscription;
 use pillarbox_domain::payload::{PayloadKey, Payloads};
@@ -258,13 +259,16 @@ async fn data_that_cannot_be_had_brings_the_event_again_and_data_that_is_gone_pu
     assert!(dead.iter().any(|dead| dead.reason == gone), "{dead:?}");
 }
 
-/// What is written to any of its copies.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    /// What this thread has logged.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
 
-impl io::Write for Written {
+struct ThisThread;
+
+impl io::Write for ThisThread {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -272,20 +276,19 @@ impl io::Write for Written {
     }
 }
 
-/// The lines that this batch's dispatch logs.
+/// The lines that this batch's dispatch logs. One subscriber is there for all tests: while one comes and goes,
+/// another thread could take a line for one that nobody wants.
 async fn lines(records: &Value) -> Vec<Value> {
-    let written = Written::default();
-    let copy = written.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_writer(move || copy.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
+    LOGGED.take();
     let answer = dispatch_to_connector().handle(batch(records)).await;
-    drop(guard);
     assert_eq!(answer.unwrap(), BatchAnswer::default());
-    let written = written.0.lock().unwrap();
-    let lines = str::from_utf8(&written).unwrap().lines();
+    let logged = LOGGED.take();
+    let lines = str::from_utf8(&logged).unwrap().lines();
     lines
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone())
         .collect()
