@@ -159,7 +159,8 @@ async fn list(args: &LsArgs, global: &Global) -> Result<(), Error> {
 fn complain_end(output: Output, listed: usize, next: Option<&str>) {
     let more = next.map(|cursor| format!("; more with --all, or --cursor {cursor}"));
     if output == Output::Text {
-        output::complain(&format!("{listed} events{}", more.unwrap_or_default()));
+        let events = if listed == 1 { "event" } else { "events" };
+        output::complain(&format!("{listed} {events}{}", more.unwrap_or_default()));
     }
 }
 

@@ -51,6 +51,29 @@ impl DynamoRegistry {
         Ok(found.item)
     }
 
+    /// All of a tenant's items whose sort keys begin alike: as they are now, or as they were a moment ago for half
+    /// the price.
+    pub(crate) async fn all(
+        &self,
+        tenant: &TenantId,
+        prefix: &str,
+        as_of_now: bool,
+    ) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":tenant", s(keys::tenant(tenant)))
+            .expression_attribute_values(":prefix", s(prefix))
+            .consistent_read(as_of_now)
+            .into_paginator()
+            .items()
+            .send();
+        let items: Result<Vec<Item>, _> = pages.collect().await;
+        items.map_err(|error| store_error("Query", error))
+    }
+
     /// Writes the item unless there is one; then answers with the one there is.
     async fn put_new(&self, item: Item) -> Result<Option<Item>, StoreError> {
         let written = self
@@ -137,22 +160,9 @@ impl Registry for DynamoRegistry {
 
 impl Subscriptions for DynamoRegistry {
     async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":tenant", s(keys::tenant(tenant)))
-            .expression_attribute_values(":prefix", s(keys::SUBSCRIPTION_PREFIX))
-            .into_paginator()
-            .items()
-            .send();
-        let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| store_error("Query", error))?;
-            found.push(decode_subscription(tenant, &item)?);
-        }
-        Ok(found.into())
+        let items = self.all(tenant, keys::SUBSCRIPTION_PREFIX, false).await?;
+        let subscriptions = items.iter().map(|item| decode_subscription(tenant, item));
+        subscriptions.collect()
     }
 }
 

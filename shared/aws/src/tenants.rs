@@ -19,21 +19,11 @@ const RETENTION_DAYS: &str = "retention_days";
 const LOG_SHARDS: &str = "log_shards";
 
 impl TenantSettingsReader for DynamoRegistry {
-    /// One call for all that a publish has to know.
+    /// One call for all that a publish has to know. It is read as it is now: a query that went by fewer shards
+    /// than there are would miss what is in the others.
     async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :tenant AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":tenant", s(keys::tenant(tenant)))
-            .expression_attribute_values(":prefix", s(keys::TENANT))
-            .into_paginator()
-            .items()
-            .send();
         let (mut settings, mut schemas) = (None, SchemaModes::default());
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| store_error("Query", error))?;
+        for item in self.all(tenant, keys::TENANT, true).await? {
             match item.get(keys::SK) {
                 Some(key) if *key == s(keys::TENANT) => settings = Some(decode(&item)?),
                 Some(key) if *key == s(keys::TENANT_SCHEMAS) => schemas = decode_modes(&item)?,

@@ -13,6 +13,7 @@ use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
 use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog};
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
+use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
 use pillarbox_testkit::builders::{event, logged, tenant};
 use pillarbox_testkit::{ManualClock, MemoryPayloads};
@@ -268,4 +269,15 @@ async fn a_batch_call_that_fails_leaves_each_event_to_a_call_of_its_own() {
             .all(|appended| matches!(appended, Ok(Appended::New)))
     );
     assert_eq!(calls(&aws)[1..], ["PutItem"; 3]);
+}
+
+/// A number of shards that is too old would hide events.
+#[tokio::test]
+async fn what_is_set_for_a_tenant_is_read_as_it_is_now() {
+    let aws = aws(200, &json!({ "Items": [], "Count": 0, "ScannedCount": 0 }));
+    let registry = DynamoRegistry::new(dynamodb(aws.clone()), "registry".to_owned());
+    assert_eq!(registry.settings(&tenant("demo")).await.unwrap(), None);
+    let call = aws.actual_requests().next().unwrap();
+    let asked: Value = serde_json::from_slice(call.body().bytes().unwrap()).unwrap();
+    assert_eq!(asked["ConsistentRead"], true);
 }
