@@ -88,6 +88,34 @@ pub const MAX_PAGE_BYTES: usize = 4_000_000;
 /// out nearly all of them is short, and goes on with its cursor.
 pub const MAX_PAGE_ENTRIES: usize = 10_000;
 
+/// Dead letters that are read for one page and its total; a letter takes about 1 KB without its payload. Where
+/// there are more, the total says that it is the least.
+pub const MAX_LETTERS_READ: usize = 20_000;
+
+/// Dead letters of one request to redrive: each is a few calls to the store and one to a queue.
+pub const MAX_REDRIVES: usize = 100;
+
+/// Bytes of a dead letter's error class.
+pub const MAX_ERROR_CLASS_BYTES: usize = 256;
+
+/// Bytes of a dead letter's error message; what is longer is cut. Lists read every letter of a tenant.
+pub const MAX_ERROR_MESSAGE_BYTES: usize = 4_096;
+
+/// Bytes of the name of a replay or redrive: it becomes part of a sort key, which holds 1,024
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
+pub const MAX_JOB_BYTES: usize = 128;
+
+/// Characters of the reason why a dead letter is discarded.
+pub const MAX_DISCARD_REASON_CHARS: usize = 256;
+
+/// Bytes of a dead letter's payload up to which it stands in an item, compressed; the rest of the 400 KB is
+/// room for what is kept beside it.
+pub const MAX_LETTER_ITEM_BODY_BYTES: usize = 350_000;
+
+/// Days that a dead letter is kept at the least. Its name folds repeats of the same failure, and a message may
+/// come again from queues that keep it for 14 days each: the subscriber's and that of the dead letters.
+pub const MIN_LETTER_RETENTION_DAYS: u16 = 30;
+
 /// Bytes of a JSON Schema as registered. It is compiled in `ingest`, and a registration is one item of
 /// [`MAX_ITEM_BYTES`] with its upcaster.
 pub const MAX_SCHEMA_BYTES: usize = 64 * 1024;
@@ -100,3 +128,20 @@ pub const MAX_SCHEMA_TYPES: usize = 200;
 
 /// Versions of one type's schema.
 pub const MAX_SCHEMA_VERSIONS: u32 = 50;
+
+/// Bytes of an event pattern as a subscriber gives it. EventBridge takes 2,048 characters, and up to 4,096 on request
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html>).
+pub const MAX_PATTERN_BYTES: usize = 4_096;
+
+/// Arrays and objects of an event pattern that are in one another. JSON data has at most 127, and the rest is room
+/// for the tests and for `$or`.
+pub const MAX_PATTERN_LEVELS: usize = 160;
+
+/// Combinations of alternatives that the `$or` of one event pattern result in, as EventBridge counts and bounds
+/// them (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>).
+pub const MAX_PATTERN_COMBINATIONS: usize = 1_000;
+
+/// How far from zero a bound of a pattern's `numeric` may be
+/// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>). The numbers of
+/// events may be any.
+pub const MAX_NUMERIC_BOUND: u64 = 5_000_000_000;
