@@ -1,16 +1,13 @@
-//! `RegistryTable`: tenants, keys and subscriptions.
+//! `RegistryTable`: tenants and keys.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
-use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::registry::{Added, Registry};
-use pillarbox_domain::schema::SchemaVersion;
-use pillarbox_domain::{StoreError, Subscription, TenantId};
+use pillarbox_domain::{StoreError, TenantId};
 
 use crate::error::store_error;
 use crate::item::{Item, Reader, n, s};
@@ -19,10 +16,6 @@ use crate::keys;
 const DIGEST: &str = "digest";
 const SCOPES: &str = "scopes";
 pub(crate) const NAME: &str = "name";
-const TYPES: &str = "types";
-const QUEUE_URL: &str = "queue_url";
-const SUBSCRIPTION_ID: &str = "subscription_id";
-const TARGET_VERSION: &str = "target_version";
 pub(crate) const VERSION: &str = "version";
 
 /// The registry in one table.
@@ -136,34 +129,6 @@ impl Registry for DynamoRegistry {
         }
         self.put_new(item).await.map(drop)
     }
-
-    async fn add_subscription(&self, wanted: &Subscription) -> Result<Added, StoreError> {
-        let mut item = registered(&wanted.tenant, keys::subscription(&wanted.id));
-        item.insert(SUBSCRIPTION_ID.to_owned(), s(wanted.id.as_str()));
-        item.insert(
-            TYPES.to_owned(),
-            texts(wanted.types.iter().map(|pattern| pattern.as_str())),
-        );
-        item.insert(QUEUE_URL.to_owned(), s(wanted.queue_url.as_str()));
-        if let Some(version) = wanted.target_version {
-            item.insert(TARGET_VERSION.to_owned(), n(version.number().into()));
-        }
-        match self.put_new(item).await? {
-            None => Ok(Added::New),
-            Some(there) if decode_subscription(&wanted.tenant, &there)? == *wanted => {
-                Ok(Added::Unchanged)
-            }
-            Some(_) => Ok(Added::Differs),
-        }
-    }
-}
-
-impl Subscriptions for DynamoRegistry {
-    async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
-        let items = self.all(tenant, keys::SUBSCRIPTION_PREFIX, false).await?;
-        let subscriptions = items.iter().map(|item| decode_subscription(tenant, item));
-        subscriptions.collect()
-    }
 }
 
 fn registered(tenant: &TenantId, sort_key: String) -> Item {
@@ -189,25 +154,11 @@ fn decode_key(tenant: &TenantId, item: &Item) -> Result<StoredKey, StoreError> {
     })
 }
 
-fn decode_subscription(tenant: &TenantId, item: &Item) -> Result<Subscription, StoreError> {
-    let reader = Reader {
-        what: "subscription",
-        item,
-    };
-    Ok(Subscription {
-        tenant: tenant.clone(),
-        id: reader.parsed(SUBSCRIPTION_ID)?,
-        types: parse_all(&reader, TYPES)?,
-        queue_url: reader.parsed(QUEUE_URL)?,
-        target_version: reader.optional_number(TARGET_VERSION, SchemaVersion::new)?,
-    })
-}
-
 fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
     AttributeValue::L(texts.map(s).collect())
 }
 
-fn parse_all<T>(reader: &Reader<'_>, name: &str) -> Result<Vec<T>, StoreError>
+pub(crate) fn parse_all<T>(reader: &Reader<'_>, name: &str) -> Result<Vec<T>, StoreError>
 where
     T: std::str::FromStr<Err: std::fmt::Display>,
 {

@@ -1,13 +1,13 @@
 //! The registry in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
-use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::registry::{Added, Registry};
 use pillarbox_domain::schema::{Schema, SchemaModes, SchemaType, SchemaVersion};
+use pillarbox_domain::subscription::Registered;
 use pillarbox_domain::tenant_settings::{
     Changed, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
@@ -18,7 +18,8 @@ use pillarbox_domain::{StoreError, Subscription, SubscriptionId, TenantId};
 pub struct MemoryRegistry {
     tenants: Mutex<HashMap<TenantId, TenantSettings>>,
     keys: Mutex<HashMap<(TenantId, KeyId), StoredKey>>,
-    subscriptions: Mutex<HashMap<(TenantId, SubscriptionId), Subscription>>,
+    pub(crate) subscriptions: Mutex<BTreeMap<(TenantId, SubscriptionId), Registered>>,
+    pub(crate) revisions: Mutex<HashMap<TenantId, u64>>,
     pub(crate) schemas: Mutex<HashMap<(TenantId, SchemaType, SchemaVersion), Schema>>,
     pub(crate) schema_modes: Mutex<HashMap<TenantId, SchemaModes>>,
     failing: Mutex<bool>,
@@ -30,8 +31,7 @@ impl MemoryRegistry {
     pub fn with(subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
         let registry = Self::default();
         for wanted in subscriptions {
-            let key = (wanted.tenant.clone(), wanted.id.clone());
-            registry.subscriptions.lock().unwrap().insert(key, wanted);
+            registry.put(wanted);
         }
         registry
     }
@@ -62,12 +62,6 @@ impl KeyStore for &MemoryRegistry {
         key_id: &KeyId,
     ) -> Result<Option<StoredKey>, StoreError> {
         (**self).key(tenant, key_id).await
-    }
-}
-
-impl Subscriptions for &MemoryRegistry {
-    async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
-        (**self).of(tenant).await
     }
 }
 
@@ -113,32 +107,6 @@ impl Registry for MemoryRegistry {
             .entry(place)
             .or_insert_with(|| key.clone());
         Ok(())
-    }
-
-    async fn add_subscription(&self, wanted: &Subscription) -> Result<Added, StoreError> {
-        let place = (wanted.tenant.clone(), wanted.id.clone());
-        let mut subscriptions = self.subscriptions.lock().unwrap();
-        match subscriptions.get(&place) {
-            Some(there) if there == wanted => Ok(Added::Unchanged),
-            Some(_) => Ok(Added::Differs),
-            None => {
-                subscriptions.insert(place, wanted.clone());
-                Ok(Added::New)
-            }
-        }
-    }
-}
-
-impl Subscriptions for MemoryRegistry {
-    async fn of(&self, tenant: &TenantId) -> Result<Arc<[Subscription]>, StoreError> {
-        self.read()?;
-        let subscriptions = self.subscriptions.lock().unwrap();
-        let owned = subscriptions
-            .values()
-            .filter(|wanted| wanted.tenant == *tenant);
-        let mut owned: Vec<Subscription> = owned.cloned().collect();
-        owned.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(owned.into())
     }
 }
 

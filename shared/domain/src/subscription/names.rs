@@ -1,10 +1,9 @@
-//! Who asked for which events.
+//! What subscriptions and queues are called, and types of events by their beginning.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::limits::{MAX_TYPE_BYTES, MAX_TYPE_PATTERNS};
-use crate::schema::SchemaVersion;
+use crate::limits::MAX_TYPE_BYTES;
 use crate::tenant::{InvalidName, TenantId, is_name};
 
 /// Names a subscription within its owner. The bus's own begin with `_`, so that in a receipt or on a
@@ -18,7 +17,16 @@ impl SubscriptionId {
         &self.0
     }
 
-    fn is_of_the_bus(&self) -> bool {
+    /// Whose a tenant's event's subscription of this name is: the tenant's, or the bus's.
+    pub fn owner(&self, tenant: &TenantId) -> TenantId {
+        match self.is_of_the_bus() {
+            true => TenantId::bus(),
+            false => tenant.clone(),
+        }
+    }
+
+    /// Whether only the bus may own a subscription of this name.
+    pub fn is_of_the_bus(&self) -> bool {
         self.0.starts_with('_')
     }
 }
@@ -96,6 +104,12 @@ impl QueueUrl {
     pub fn queue_name(&self) -> &str {
         self.0.rsplit('/').next().unwrap_or_default()
     }
+
+    /// Whether it is a FIFO queue: its name tells
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>).
+    pub fn is_fifo(&self) -> bool {
+        self.queue_name().ends_with(".fifo")
+    }
 }
 
 impl FromStr for QueueUrl {
@@ -118,68 +132,6 @@ impl FromStr for QueueUrl {
 impl fmt::Display for QueueUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// A queue that wants some of a tenant's events, or, when the bus owns it, of every tenant's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Subscription {
-    /// Whose it is.
-    pub tenant: TenantId,
-    /// Its name.
-    pub id: SubscriptionId,
-    /// The types it wants; any one of them is enough.
-    pub types: Vec<TypePattern>,
-    /// Where its deliveries go.
-    pub queue_url: QueueUrl,
-    /// The version that older data are brought up to; without one they are delivered as they were published.
-    pub target_version: Option<SchemaVersion>,
-}
-
-/// Why a subscription cannot be registered.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidSubscription {
-    /// `_` and the owner do not go together.
-    #[error("must begin with _ when the bus owns the subscription, and must not otherwise")]
-    ForeignName,
-    /// Nothing, or too much, is asked for.
-    #[error("must name 1 to {MAX_TYPE_PATTERNS} patterns, and names {0}")]
-    Types(usize),
-    /// Messages for a FIFO queue would need a deduplication id, which is not sent yet.
-    #[error("must be a standard queue: FIFO queues are not supported yet")]
-    Fifo,
-}
-
-impl InvalidSubscription {
-    /// The field at fault, by the name that the API gives it.
-    pub fn field(&self) -> &'static str {
-        match self {
-            Self::ForeignName => "id",
-            Self::Types(_) => "types",
-            Self::Fifo => "queue_url",
-        }
-    }
-}
-
-impl Subscription {
-    /// Checks what its parts cannot check alone.
-    pub fn check(&self) -> Result<(), InvalidSubscription> {
-        if self.id.is_of_the_bus() != self.tenant.is_bus() {
-            return Err(InvalidSubscription::ForeignName);
-        }
-        if !(1..=MAX_TYPE_PATTERNS).contains(&self.types.len()) {
-            return Err(InvalidSubscription::Types(self.types.len()));
-        }
-        if self.queue_url.queue_name().ends_with(".fifo") {
-            return Err(InvalidSubscription::Fifo);
-        }
-        Ok(())
-    }
-
-    /// Whether it wants this tenant's event of this type.
-    pub fn matches(&self, tenant: &TenantId, event_type: &str) -> bool {
-        (self.tenant.is_bus() || self.tenant == *tenant)
-            && self.types.iter().any(|pattern| pattern.matches(event_type))
     }
 }
 
@@ -236,48 +188,5 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<QueueUrl>(), Err(InvalidQueueUrl), "{bad}");
         }
-    }
-
-    fn subscription(tenant: &str, id: &str) -> Subscription {
-        Subscription {
-            tenant: tenant.parse().unwrap(),
-            id: id.parse().unwrap(),
-            types: vec!["*".parse().unwrap()],
-            queue_url: "https://sqs/1/q".parse().unwrap(),
-            target_version: None,
-        }
-    }
-
-    #[test]
-    fn only_the_bus_subscribes_across_tenants() {
-        let demo = "demo".parse().unwrap();
-        assert!(subscription("demo", "a").matches(&demo, "t"));
-        assert!(!subscription("other", "a").matches(&demo, "t"));
-        assert!(subscription("_bus", "_audit").matches(&demo, "t"));
-    }
-
-    #[test]
-    fn a_tenant_cannot_name_a_subscription_like_the_bus() {
-        assert_eq!(
-            subscription("demo", "_a").check(),
-            Err(InvalidSubscription::ForeignName)
-        );
-        assert_eq!(
-            subscription("_bus", "a").check(),
-            Err(InvalidSubscription::ForeignName)
-        );
-        assert_eq!(subscription("_bus", "_a").check(), Ok(()));
-    }
-
-    #[test]
-    fn types_are_bounded() {
-        let mut wanted = subscription("demo", "a");
-        wanted.types = vec!["*".parse().unwrap(); MAX_TYPE_PATTERNS + 1];
-        assert_eq!(
-            wanted.check(),
-            Err(InvalidSubscription::Types(MAX_TYPE_PATTERNS + 1))
-        );
-        wanted.types.clear();
-        assert_eq!(wanted.check(), Err(InvalidSubscription::Types(0)));
     }
 }
