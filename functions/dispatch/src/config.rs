@@ -11,8 +11,10 @@ pub(crate) struct Config {
     pub(crate) registry_table: String,
     /// Data that the log's items do not hold.
     pub(crate) payload_bucket: String,
-    /// Receipts, and marks of hours.
+    /// Receipts, marks of hours, and rows of deliveries in trouble.
     pub(crate) outbox_table: String,
+    /// Reminders of deliveries that a queue did not take.
+    pub(crate) retry_queue_url: String,
     /// What can never be dispatched.
     pub(crate) dead_letter_queue_url: String,
 }
@@ -24,6 +26,7 @@ impl Config {
         let registry_table = env.required("REGISTRY_TABLE");
         let payload_bucket = env.required("PAYLOAD_BUCKET");
         let outbox_table = env.required("OUTBOX_TABLE");
+        let retry_queue_url = env.required("RETRY_QUEUE_URL");
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         env.finish(|| {
             Some(Self {
@@ -31,6 +34,7 @@ impl Config {
                 registry_table: registry_table?,
                 payload_bucket: payload_bucket?,
                 outbox_table: outbox_table?,
+                retry_queue_url: retry_queue_url?,
                 dead_letter_queue_url: dead_letter_queue_url?,
             })
         })

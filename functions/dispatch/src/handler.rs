@@ -6,25 +6,26 @@ use aws_lambda_events::dynamodb::EventRecord;
 use futures::future::join_all;
 use pillarbox_aws::decode_stream_image;
 use pillarbox_domain::active_hours::HourMarks;
-use pillarbox_domain::dead_letter::{DeadLetters, DeadRecord};
+use pillarbox_domain::dead_letter::{DeadLetterQueue, Failure, GivenUp, Origin};
+use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{
-    DeliveryQueues, DispatchError, Dispatcher, Outcomes, Subscriptions,
+    DeliveryQueues, DispatchError, Dispatched, Dispatcher, Subscriptions, Trouble,
 };
 use pillarbox_domain::payload::Payloads;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
+use pillarbox_domain::registry::Suspensions;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::store_error::Disposition;
-use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
-use pillarbox_runtime::batch::{Batch, BatchAnswer, read};
+use pillarbox_domain::trouble::{RetryQueue, TroubledDeliveries};
+use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId};
+use pillarbox_runtime::batch::{Batch, BatchAnswer, guarded, read};
 use serde_json::value::RawValue;
+use time::UtcDateTime;
 
 use crate::skew;
 
-/// The name under which this function gives up on a record.
-const ORIGIN: &str = "dispatch";
-
 /// Everything that a dispatch needs.
-pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C> {
+pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C, T, N, X> {
     /// Data that the log's items do not hold.
     pub(crate) payloads: P,
     /// Who is subscribed.
@@ -41,7 +42,17 @@ pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C> {
     pub(crate) dead_letters: D,
     /// Dates and names hand-overs.
     pub(crate) clock: C,
+    /// Deliveries that a queue did not take.
+    pub(crate) rows: T,
+    /// What reminds of them.
+    pub(crate) reminders: N,
+    /// What stops deliveries to queues that are gone.
+    pub(crate) suspensions: X,
 }
+
+/// The domain's dispatcher, on what this function has.
+type Parts<'a, S, Q, R, M, U, C, T, N, D, X> =
+    Dispatcher<'a, S, Q, R, M, U, C, Trouble<'a, T, N, D, X>>;
 
 /// A record without a sequence number could not be put away either, so no answer can name it; the whole
 /// batch has to come again.
@@ -56,7 +67,7 @@ struct Pending {
     id_skew_ms: Option<i64>,
 }
 
-impl<P, S, Q, R, M, U, D, C> Dispatch<P, S, Q, R, M, U, D, C>
+impl<P, S, Q, R, M, U, D, C, T, N, X> Dispatch<P, S, Q, R, M, U, D, C, T, N, X>
 where
     P: Payloads,
     S: Subscriptions + Sync,
@@ -64,8 +75,11 @@ where
     R: Receipts + Sync,
     M: HourMarks + Sync,
     U: Upcasts + Sync,
-    D: DeadLetters + Sync,
+    D: DeadLetterQueue + Sync,
     C: Clock + Sync,
+    T: TroubledDeliveries + Sync,
+    N: RetryQueue + Sync,
+    X: Suspensions + Sync,
 {
     /// Dispatches a batch and answers with the first record that has to come again, if there is one:
     /// the stream repeats everything from there on.
@@ -97,11 +111,11 @@ where
                 }
             }
         }
-        let outcomes = self.dispatcher().dispatch(&pending).await;
-        log(&pending, &skews, &outcomes, started);
+        let dispatched = self.dispatcher().dispatch(&pending).await;
+        log(&pending, &skews, &dispatched, started);
         let refused = places
             .into_iter()
-            .zip(outcomes)
+            .zip(dispatched.outcomes)
             .filter(|(_, outcome)| outcome.is_err());
         failed.extend(refused.map(|(place, _)| place));
         Ok(failed
@@ -112,8 +126,20 @@ where
             .collect())
     }
 
-    /// The event that this record brings, if it brings one.
+    /// The event that this record brings, if it brings one. A record that the code cannot bear is put away like
+    /// one that is no event: it would fail in the same way whenever it came.
     async fn pending_event(&self, record: &RawValue) -> Result<Option<Pending>, Unread> {
+        match guarded(self.read_event(record)).await {
+            Ok(read) => read,
+            Err(panic) => Err(Unread::Malformed(Malformed {
+                sequence: sequence_of(record),
+                class: "Panicked",
+                reason: panic.to_string(),
+            })),
+        }
+    }
+
+    async fn read_event(&self, record: &RawValue) -> Result<Option<Pending>, Unread> {
         let Some(Image {
             sequence,
             taken_ms,
@@ -132,21 +158,27 @@ where
                 Disposition::Retry => Unread::Unavailable { sequence, error },
                 Disposition::GiveUp => Unread::Malformed(Malformed {
                     sequence: Some(sequence),
+                    class: MALFORMED,
                     reason: error.to_string(),
                 }),
             }),
         }
     }
 
-    fn dispatcher(&self) -> Dispatcher<'_, S, Q, R, M, U, D, C> {
+    fn dispatcher(&self) -> Parts<'_, S, Q, R, M, U, C, T, N, D, X> {
         Dispatcher {
             subscriptions: &self.subscriptions,
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
             upcasts: &self.upcasts,
-            dead_letters: &self.dead_letters,
             clock: &self.clock,
+            trouble: Trouble {
+                rows: &self.rows,
+                reminders: &self.reminders,
+                dead_letters: &self.dead_letters,
+                suspensions: &self.suspensions,
+            },
         }
     }
 
@@ -158,14 +190,14 @@ where
         record: &RawValue,
         malformed: Malformed,
     ) -> Result<Option<(usize, String)>, Unnameable> {
-        let Malformed { sequence, reason } = malformed;
-        tracing::error!(sequence = sequence.as_deref(), reason, "record.malformed");
-        let dead = DeadRecord {
-            origin: ORIGIN,
-            reason,
-            record: record.get().to_owned(),
-        };
-        match (self.dead_letters.put(&dead).await, sequence) {
+        let sequence = malformed.sequence.clone();
+        tracing::error!(
+            sequence = sequence.as_deref(),
+            reason = malformed.reason,
+            "record.malformed"
+        );
+        let given_up = given_up(record, malformed, self.clock.now());
+        match (self.dead_letters.put(&given_up).await, sequence) {
             (Ok(()), _) => Ok(None),
             (Err(error), Some(sequence)) => {
                 tracing::error!(
@@ -188,10 +220,34 @@ enum Unread {
     Unavailable { sequence: String, error: StoreError },
 }
 
+/// The class of the error of a record that is no event.
+const MALFORMED: &str = "Malformed";
+
 /// A record that is not a logged event, and never will be.
 struct Malformed {
     sequence: Option<String>,
+    class: &'static str,
     reason: String,
+}
+
+fn given_up(record: &RawValue, malformed: Malformed, now: UtcDateTime) -> GivenUp {
+    GivenUp {
+        origin: Origin::Dispatch,
+        error: Failure::new(malformed.class, malformed.reason),
+        attempts: 1,
+        first_failed_at: now,
+        last_failed_at: now,
+        message: Message {
+            body: record.get().to_owned(),
+            attributes: vec![],
+            group: TenantId::bus().to_string(),
+        },
+    }
+}
+
+fn sequence_of(record: &RawValue) -> Option<String> {
+    let record = read::<EventRecord>(record).ok()?;
+    record.change.sequence_number
 }
 
 /// A record's number in its stream and its time, and the item that it brings.
@@ -205,6 +261,7 @@ struct Image {
 fn image(record: &RawValue) -> Result<Option<Image>, Malformed> {
     let malformed = |reason: String| Malformed {
         sequence: None,
+        class: MALFORMED,
         reason,
     };
     let record: EventRecord = read(record).map_err(|error| malformed(error.to_string()))?;
@@ -221,14 +278,27 @@ fn image(record: &RawValue) -> Result<Option<Image>, Malformed> {
     }))
 }
 
-/// One line per event.
-fn log(events: &[LoggedEvent], skews: &[Option<i64>], outcomes: &Outcomes, started: Instant) {
+/// One line per event, and one per subscription that was suspended and per reminder that was not taken.
+fn log(events: &[LoggedEvent], skews: &[Option<i64>], dispatched: &Dispatched, started: Instant) {
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
+    let outcomes = &dispatched.outcomes;
     for ((event, id_skew_ms), outcome) in events.iter().zip(skews).zip(outcomes) {
         match outcome {
             Ok(handed_over) => log_handed_over(handed_over, *id_skew_ms, duration_ms),
             Err(error) => log_failed(event, *id_skew_ms, error, duration_ms),
         }
+    }
+    for suspension in &dispatched.suspended {
+        tracing::error!(
+            tenant.id = %suspension.owner, subscription.id = %suspension.id,
+            reason = suspension.reason, "subscription.suspended"
+        );
+    }
+    for (key, error) in &dispatched.unreminded {
+        tracing::warn!(
+            tenant.id = %key.tenant, event.id = %key.event_id, subscription.id = %key.subscription,
+            error = %ErrorChain(error), "delivery.not_reminded"
+        );
     }
 }
 
@@ -238,12 +308,14 @@ fn log_handed_over(event: &HandedOver, id_skew_ms: Option<i64>, duration_ms: f64
         event_id,
         event_type,
         subscriptions,
+        withheld,
+        retrying,
         dead_lettered,
     } = event;
-    let matched = subscriptions.len();
+    let (matched, withheld) = (subscriptions.len() + withheld.len(), withheld.len());
     tracing::info!(
-        tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched,
-        dead_lettered, id_skew_ms, duration_ms,
+        tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched, withheld,
+        retrying, dead_lettered, id_skew_ms, duration_ms,
         outcome = "handed_over", "event.dispatched"
     );
 }

@@ -6,8 +6,8 @@ mod skew;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{
-    DynamoActiveHours, DynamoReceipts, DynamoRegistry, S3Payloads, SqsDeadLetters,
-    SqsDeliveryQueues,
+    DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoSuspensions, DynamoTroubledDeliveries,
+    S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
@@ -24,16 +24,21 @@ async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
     let clients = config.process.start();
     let clock = SystemClock::default();
-    let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
-    let marks = DynamoActiveHours::new(clients.dynamodb(), config.outbox_table.clone());
+    let (dynamodb, sqs) = (clients.dynamodb(), clients.sqs());
+    let outbox_table = config.outbox_table;
+    let registry = DynamoRegistry::new(dynamodb.clone(), config.registry_table);
+    let marks = DynamoActiveHours::new(dynamodb.clone(), outbox_table.clone());
     let dispatch = Dispatch {
         payloads: S3Payloads::new(clients.s3(), config.payload_bucket),
         subscriptions: CachedSubscriptions::new(registry.clone(), clock.clone()),
-        queues: SqsDeliveryQueues::new(clients.sqs()),
-        receipts: DynamoReceipts::new(clients.dynamodb(), config.outbox_table),
+        queues: SqsDeliveryQueues::new(&sqs),
+        receipts: DynamoReceipts::new(dynamodb.clone(), outbox_table.clone()),
         marks: RememberedMarks::new(marks),
-        upcasts: Upcasting::new(registry, clock.clone()),
-        dead_letters: SqsDeadLetters::new(clients.sqs(), config.dead_letter_queue_url),
+        upcasts: Upcasting::new(registry.clone(), clock.clone()),
+        dead_letters: SqsDeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
+        suspensions: DynamoSuspensions::new(registry, clock.clone()),
+        rows: DynamoTroubledDeliveries::new(dynamodb, outbox_table),
+        reminders: SqsRetryQueue::new(sqs, config.retry_queue_url),
         clock,
     };
     serve(async |batch| Ok(dispatch.handle(batch).await?)).await

@@ -1,12 +1,15 @@
 //! The subscribers' queues.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use futures::{StreamExt, stream};
 use pillarbox_domain::ErrorChain;
 use pillarbox_domain::delivery::Message;
-use pillarbox_domain::dispatch::{DeliveryQueues, SendError};
+use pillarbox_domain::dispatch::{DeliveryQueues, Refusal, SendError};
 use pillarbox_domain::subscription::QueueUrl;
 
 /// Messages in one `SendMessageBatch`
@@ -19,15 +22,29 @@ const MAX_BATCH_BYTES: usize = 1_048_576;
 /// Calls under way to one queue at a time.
 const MAX_CALLS: usize = 16;
 
+/// The longest that one call takes with all its retries.
+const SEND_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The longest that one attempt takes before it is tried again on another connection.
+const SEND_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// Queues that the bus may send to.
 pub struct SqsDeliveryQueues {
     client: Client,
 }
 
 impl SqsDeliveryQueues {
-    /// Sends with this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    /// Sends as this client does, but gives up earlier: a queue that does not answer is tried again by its own
+    /// rows, and must not hold up the others.
+    pub fn new(client: &Client) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(SEND_TIMEOUT)
+            .operation_attempt_timeout(SEND_ATTEMPT_TIMEOUT)
+            .build();
+        let config = client.config().to_builder().timeout_config(timeouts);
+        Self {
+            client: Client::from_conf(config.build()),
+        }
     }
 
     async fn send_batch(
@@ -36,7 +53,11 @@ impl SqsDeliveryQueues {
         messages: &[Message],
     ) -> Vec<Result<(), SendError>> {
         let mut answers = vec![Err(SendError::unanswered()); messages.len()];
-        let entries: Result<Vec<_>, _> = messages.iter().enumerate().map(entry).collect();
+        let is_fifo = queue.is_fifo();
+        let entries = messages.iter().enumerate();
+        let entries: Result<Vec<_>, _> = entries
+            .map(|(index, message)| entry(index, message, is_fifo))
+            .collect();
         let entries = match entries {
             Ok(entries) => entries,
             Err(error) => return vec![Err(error); messages.len()],
@@ -53,7 +74,10 @@ impl SqsDeliveryQueues {
             let error = SendError {
                 code: failed.code().to_owned(),
                 detail: failed.message().unwrap_or_default().to_owned(),
-                retryable: !failed.sender_fault(),
+                refusal: match failed.sender_fault() {
+                    true => Refusal::Message,
+                    false => Refusal::Transient,
+                },
             };
             set(&mut answers, failed.id(), Err(error));
         }
@@ -67,7 +91,9 @@ impl DeliveryQueues for SqsDeliveryQueues {
         for batch in batches(messages) {
             calls.push(self.send_batch(queue, batch));
         }
-        let answers: Vec<_> = stream::iter(calls).buffered(MAX_CALLS).collect().await;
+        // On a FIFO queue one call after the other keeps the order.
+        let at_a_time = if queue.is_fifo() { 1 } else { MAX_CALLS };
+        let answers: Vec<_> = stream::iter(calls).buffered(at_a_time).collect().await;
         answers.into_iter().flatten().collect()
     }
 }
@@ -77,7 +103,7 @@ fn batches(messages: &[Message]) -> Vec<&[Message]> {
     let mut batches = Vec::new();
     let (mut start, mut bytes) = (0, 0);
     for (index, message) in messages.iter().enumerate() {
-        let size = message_bytes(message);
+        let size = message.bytes();
         let full = index - start == MAX_BATCH_MESSAGES || bytes + size > MAX_BATCH_BYTES;
         if full && index > start {
             batches.push(&messages[start..index]);
@@ -91,20 +117,18 @@ fn batches(messages: &[Message]) -> Vec<&[Message]> {
     batches
 }
 
-/// Bytes that SQS counts: the body, and each attribute's name, type and value.
-fn message_bytes(message: &Message) -> usize {
-    let attributes = message.attributes.iter();
-    let attributes: usize = attributes
-        .map(|(name, value)| name.len() + "String".len() + value.len())
-        .sum();
-    message.body.len() + attributes
-}
-
-fn entry((index, message): (usize, &Message)) -> Result<SendMessageBatchRequestEntry, SendError> {
+fn entry(
+    index: usize,
+    message: &Message,
+    is_fifo: bool,
+) -> Result<SendMessageBatchRequestEntry, SendError> {
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(&message.body)
         .message_group_id(&message.group);
+    if is_fifo {
+        entry = entry.message_deduplication_id(message.deduplication_id());
+    }
     for (name, value) in &message.attributes {
         let value = MessageAttributeValue::builder()
             .data_type("String")
@@ -119,7 +143,7 @@ fn unbuildable(error: impl std::error::Error) -> SendError {
     SendError {
         code: "Unbuildable".to_owned(),
         detail: error.to_string(),
-        retryable: false,
+        refusal: Refusal::Message,
     }
 }
 
@@ -134,13 +158,18 @@ fn set(answers: &mut [Result<(), SendError>], id: &str, answer: Result<(), SendE
 }
 
 /// Codes of a call that fails the same way until a person changes the queue or its policy.
-const LASTING: [&str; 5] = [
+const LASTING: [&str; 7] = [
     "AWS.SimpleQueueService.NonExistentQueue",
+    "AWS.SimpleQueueService.QueueDeletedRecently",
     "QueueDoesNotExist",
     "AccessDenied",
     "AccessDeniedException",
     "InvalidAddress",
+    "KmsAccessDenied",
 ];
+
+/// Codes of a call whose messages are never taken, whatever the queue is like.
+const OF_THE_MESSAGE: [&str; 2] = ["InvalidMessageContents", "BatchRequestTooLong"];
 
 fn call_error<E>(error: &E) -> SendError
 where
@@ -151,7 +180,11 @@ where
         detail: error
             .message()
             .map_or_else(|| ErrorChain(error).to_string(), str::to_owned),
-        retryable: !LASTING.contains(&code.as_str()),
+        refusal: match &*code {
+            _ if LASTING.contains(&&*code) => Refusal::Queue,
+            _ if OF_THE_MESSAGE.contains(&&*code) => Refusal::Message,
+            _ => Refusal::Transient,
+        },
         code,
     }
 }
@@ -190,6 +223,6 @@ mod tests {
     fn attributes_count() {
         let mut heavy = message(MAX_BATCH_BYTES - 10);
         heavy.attributes = vec![("type", "t".to_owned())];
-        assert_eq!(message_bytes(&heavy), MAX_BATCH_BYTES + 1);
+        assert_eq!(heavy.bytes(), MAX_BATCH_BYTES + 1);
     }
 }

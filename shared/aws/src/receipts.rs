@@ -3,12 +3,21 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use pillarbox_domain::StoreError;
-use pillarbox_domain::receipt::{Group, Receipt, Receipts};
+use pillarbox_domain::receipt::{Bucket, Group, Receipt, ReceiptReader, Receipted, Receipts};
+use pillarbox_domain::{EventId, StoreError, SubscriptionId, TenantId};
 
 use crate::error::store_error;
-use crate::item::{Item, n, s};
+use crate::item::{Item, Reader, n, s, unix_millis};
 use crate::keys;
+use crate::registry::parse_all;
+
+const HANDED_OVER: &str = "handed_over_ms";
+const GROUPS: &str = "groups";
+const TENANT: &str = "tenant";
+const TYPE: &str = "type";
+const SUBSCRIPTIONS: &str = "subscriptions";
+const WITHHELD: &str = "withheld";
+const EVENT_IDS: &str = "event_ids";
 
 /// Receipts in one table.
 pub struct DynamoReceipts {
@@ -36,17 +45,43 @@ impl Receipts for DynamoReceipts {
     }
 }
 
+impl ReceiptReader for DynamoReceipts {
+    async fn of_event(
+        &self,
+        tenant: &TenantId,
+        event_id: EventId,
+    ) -> Result<Vec<Receipted>, StoreError> {
+        let bucket = keys::receipts(Bucket::of(event_id));
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :bucket")
+            .expression_attribute_values(":bucket", s(bucket))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let mut found = Vec::new();
+        while let Some(item) = pages.next().await {
+            let item = item.map_err(|error| store_error("Query", error))?;
+            found.extend(receipted(&item, tenant, event_id)?);
+        }
+        found.sort_by_key(|receipted| receipted.handed_over_at);
+        Ok(found)
+    }
+}
+
 fn encode(receipt: &Receipt) -> Item {
-    let handed_over_ms = receipt.handed_over_at.unix_timestamp_nanos() / 1_000_000;
     let groups = receipt.groups.iter().map(encode_group).collect();
     Item::from([
         (keys::PK.to_owned(), s(keys::receipts(receipt.bucket))),
         (keys::SK.to_owned(), s(keys::receipt(&receipt.batch))),
         (
-            "handed_over_ms".to_owned(),
-            AttributeValue::N(handed_over_ms.to_string()),
+            HANDED_OVER.to_owned(),
+            n(unix_millis(receipt.handed_over_at)),
         ),
-        ("groups".to_owned(), AttributeValue::L(groups)),
+        (GROUPS.to_owned(), AttributeValue::L(groups)),
         (
             keys::EXPIRES_AT.to_owned(),
             n(receipt.expires_at.unix_timestamp()),
@@ -60,15 +95,55 @@ fn encode_group(group: &Group) -> AttributeValue {
         .iter()
         .flat_map(|id| *id.as_bytes())
         .collect();
-    let subscriptions = group
-        .subscriptions
-        .iter()
-        .map(|id| s(id.as_str()))
-        .collect();
-    AttributeValue::M(Item::from([
-        ("tenant".to_owned(), s(group.tenant.as_str())),
-        ("type".to_owned(), s(&group.event_type)),
-        ("subscriptions".to_owned(), AttributeValue::L(subscriptions)),
-        ("event_ids".to_owned(), AttributeValue::B(Blob::new(ids))),
-    ]))
+    let mut item = Item::from([
+        (TENANT.to_owned(), s(group.tenant.as_str())),
+        (TYPE.to_owned(), s(&group.event_type)),
+        (SUBSCRIPTIONS.to_owned(), names(&group.subscriptions)),
+        (EVENT_IDS.to_owned(), AttributeValue::B(Blob::new(ids))),
+    ]);
+    if !group.withheld.is_empty() {
+        item.insert(WITHHELD.to_owned(), names(&group.withheld));
+    }
+    AttributeValue::M(item)
+}
+
+fn names(ids: &[SubscriptionId]) -> AttributeValue {
+    AttributeValue::L(ids.iter().map(|id| s(id.as_str())).collect())
+}
+
+/// What a receipt tells of this event, if it does.
+fn receipted(
+    item: &Item,
+    tenant: &TenantId,
+    event_id: EventId,
+) -> Result<Option<Receipted>, StoreError> {
+    let receipt = reader(item);
+    let Some(AttributeValue::L(groups)) = item.get(GROUPS) else {
+        return Err(receipt.malformed(GROUPS, "is not a list"));
+    };
+    for group in groups {
+        let AttributeValue::M(group) = group else {
+            return Err(receipt.malformed(GROUPS, "holds something else than maps"));
+        };
+        let group = reader(group);
+        let (ids, _) = group.bytes(EVENT_IDS)?.as_chunks::<16>();
+        if group.text(TENANT)? == tenant.as_str() && ids.contains(event_id.as_bytes()) {
+            return Ok(Some(Receipted {
+                subscriptions: parse_all(&group, SUBSCRIPTIONS)?,
+                withheld: match group.item.contains_key(WITHHELD) {
+                    true => parse_all(&group, WITHHELD)?,
+                    false => vec![],
+                },
+                handed_over_at: receipt.time(HANDED_OVER)?,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+fn reader(item: &Item) -> Reader<'_> {
+    Reader {
+        what: "receipt",
+        item,
+    }
 }

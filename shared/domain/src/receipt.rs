@@ -37,7 +37,7 @@ impl Bucket {
     }
 }
 
-/// An event whose every matching queue has accepted it.
+/// An event that dispatch is done with: every delivery is with its queue, in a row, or withheld.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HandedOver {
     /// Whose it is.
@@ -46,9 +46,13 @@ pub struct HandedOver {
     pub event_type: String,
     /// Which it is.
     pub event_id: EventId,
-    /// Who asked for it, in order, and got it but for those below.
+    /// Who asked for it, in order, and got it or has a row of a delivery in trouble.
     pub subscriptions: Vec<SubscriptionId>,
-    /// For how many of them it is in the dead letter queue instead.
+    /// Who asked for it and was paused or suspended.
+    pub withheld: Vec<SubscriptionId>,
+    /// For how many it is tried again.
+    pub retrying: usize,
+    /// For how many it is in the dead letter queue instead.
     pub dead_lettered: usize,
 }
 
@@ -59,7 +63,7 @@ pub struct Receipt {
     pub bucket: Bucket,
     /// Which hand-over it tells of. A repeated batch makes another receipt; readers merge them.
     pub batch: BatchId,
-    /// When every queue had accepted.
+    /// When every queue had been asked.
     pub handed_over_at: UtcDateTime,
     /// From when on the store may forget it.
     pub expires_at: UtcDateTime,
@@ -76,15 +80,17 @@ pub struct BatchId {
     pub part: usize,
 }
 
-/// Events that share tenant, type and subscriptions.
+/// Events that share tenant, type and who asked for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
     /// Whose they are.
     pub tenant: TenantId,
     /// What happened.
     pub event_type: String,
-    /// Who got them.
+    /// Who asked for them: each has them, or a row of a delivery in trouble.
     pub subscriptions: Vec<SubscriptionId>,
+    /// Who asked for them while they were paused or suspended, and does not have them.
+    pub withheld: Vec<SubscriptionId>,
     /// Which they are; 16 bytes each when stored.
     pub event_ids: Vec<EventId>,
 }
@@ -94,6 +100,7 @@ impl Group {
         let names: usize = self
             .subscriptions
             .iter()
+            .chain(&self.withheld)
             .map(|id| id.as_str().len() + 1)
             .sum();
         let fields = 64 + self.tenant.as_str().len() + self.event_type.len();
@@ -105,6 +112,27 @@ impl Group {
 pub trait Receipts {
     /// Writes one receipt. `Ok` means that it is durable.
     fn put(&self, receipt: &Receipt) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a receipt tells of one event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipted {
+    /// Who asked for it, see [`Group::subscriptions`].
+    pub subscriptions: Vec<SubscriptionId>,
+    /// Who asked for it and was not active, see [`Group::withheld`].
+    pub withheld: Vec<SubscriptionId>,
+    /// When every queue had been asked.
+    pub handed_over_at: UtcDateTime,
+}
+
+/// Where receipts are read.
+pub trait ReceiptReader {
+    /// What every receipt of this tenant's event tells, the earliest first: a batch that came again made another.
+    fn of_event(
+        &self,
+        tenant: &TenantId,
+        event_id: EventId,
+    ) -> impl Future<Output = Result<Vec<Receipted>, StoreError>> + Send;
 }
 
 /// The receipts of one hand-over: one per bucket, or a few where one would not fit an item. They are kept as
@@ -130,22 +158,33 @@ pub fn receipts(
     receipts
 }
 
-type GroupKey<'a> = (&'a TenantId, &'a str, &'a [SubscriptionId]);
+type GroupKey<'a> = (
+    &'a TenantId,
+    &'a str,
+    &'a [SubscriptionId],
+    &'a [SubscriptionId],
+);
 
 fn grouped(events: &[HandedOver]) -> BTreeMap<Bucket, Vec<Group>> {
     let mut ids: BTreeMap<(Bucket, GroupKey<'_>), Vec<EventId>> = BTreeMap::new();
     for event in events {
-        let key: GroupKey<'_> = (&event.tenant, &event.event_type, &event.subscriptions);
+        let key: GroupKey<'_> = (
+            &event.tenant,
+            &event.event_type,
+            &event.subscriptions,
+            &event.withheld,
+        );
         ids.entry((Bucket::of(event.event_id), key))
             .or_default()
             .push(event.event_id);
     }
     let mut buckets: BTreeMap<Bucket, Vec<Group>> = BTreeMap::new();
-    for ((bucket, (tenant, event_type, subscriptions)), event_ids) in ids {
+    for ((bucket, (tenant, event_type, subscriptions, withheld)), event_ids) in ids {
         buckets.entry(bucket).or_default().push(Group {
             tenant: tenant.clone(),
             event_type: event_type.to_owned(),
             subscriptions: subscriptions.to_vec(),
+            withheld: withheld.to_vec(),
             event_ids,
         });
     }

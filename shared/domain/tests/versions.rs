@@ -1,26 +1,28 @@
 //! Dispatching in the versions that subscriptions ask for, on queues and schemas in memory.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::ops::Deref;
+
+use pillarbox_domain::dead_letter::Origin;
 use pillarbox_domain::delivery::Received;
-use pillarbox_domain::dispatch::{DispatchError, Dispatcher, Outcomes};
+use pillarbox_domain::dispatch::{DispatchError, Outcomes};
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::schema::registration::register;
 use pillarbox_domain::schema::{Schema, SchemaVersion};
 use pillarbox_domain::{LoggedEvent, Subscription, TenantId};
-use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
+use pillarbox_testkit::MemoryBus;
+use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::schemas::schema;
-use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetters, MemoryQueues, MemoryReceipts, MemoryRegistry,
-};
 use serde_json::{Value, json};
 
-#[derive(Default)]
-struct Bus {
-    clock: ManualClock,
-    registry: MemoryRegistry,
-    queues: MemoryQueues,
-    receipts: MemoryReceipts,
-    dead_letters: MemoryDeadLetters,
+struct Bus(MemoryBus);
+
+impl Deref for Bus {
+    type Target = MemoryBus;
+
+    fn deref(&self) -> &MemoryBus {
+        &self.0
+    }
 }
 
 impl Bus {
@@ -28,31 +30,21 @@ impl Bus {
         subscriptions: impl IntoIterator<Item = Subscription>,
         schemas: impl IntoIterator<Item = Schema>,
     ) -> Self {
-        let registry = MemoryRegistry::with(subscriptions);
+        let bus = MemoryBus::with(subscriptions);
         for schema in schemas {
-            register(&registry, &tenant("demo"), &schema).await.unwrap();
+            register(&bus.registry, &tenant("demo"), &schema)
+                .await
+                .unwrap();
         }
-        Self {
-            registry,
-            ..Self::default()
-        }
+        Self(bus)
     }
 
     fn event(&self, members: Value) -> LoggedEvent {
-        logged(&self.clock, &tenant("demo"), event_with(members))
+        self.0.event_with("demo", members)
     }
 
     async fn dispatch(&self, events: &[LoggedEvent]) -> Outcomes {
-        let dispatcher = Dispatcher {
-            subscriptions: &self.registry,
-            queues: &self.queues,
-            receipts: &self.receipts,
-            marks: &MemoryActiveHours::default(),
-            upcasts: &Upcasting::new(&self.registry, self.clock.clone()),
-            dead_letters: &self.dead_letters,
-            clock: &self.clock,
-        };
-        dispatcher.dispatch(events).await
+        self.0.dispatch(events).await.outcomes
     }
 
     /// What a queue got: version and data, as they stand in the body.
@@ -216,13 +208,12 @@ async fn a_failing_upcaster_puts_away_its_deliveries_and_nothing_else() {
     assert_eq!(taken.len(), 8);
     for (pair, ((event, words), logged)) in taken.chunks(2).zip(cases.iter().zip(&events)) {
         for (dead, name) in pair.iter().zip(["new", "newer"]) {
-            assert_eq!(dead.origin, "dispatch");
-            assert!(
-                dead.reason.starts_with(&format!("subscription {name}: ")),
-                "{dead:?}"
-            );
-            assert!(dead.reason.contains(words), "{dead:?}");
-            let received = Received::parse(&dead.record).unwrap();
+            assert_eq!((dead.origin, dead.attempts), (Origin::Dispatch, 1));
+            assert_eq!(dead.error.class, "UpcastFailed");
+            assert!(dead.error.message.contains(words), "{dead:?}");
+            let whose = ("subscription", name.to_owned());
+            assert!(dead.message.attributes.contains(&whose), "{dead:?}");
+            let received = Received::parse(&dead.message.body).unwrap();
             assert_eq!(received.event, logged.event, "{event}");
             assert_eq!(
                 (received.event_id, received.subscription.as_str()),
@@ -258,7 +249,7 @@ async fn a_version_that_is_missing_puts_the_delivery_away() {
         .dispatch(&[bus.event(json!({ "data": { "cents": 1 } }))])
         .await;
     assert_eq!(outcomes[0].as_ref().unwrap().dead_lettered, 1);
-    let reason = &bus.dead_letters.taken()[0].reason;
+    let reason = &bus.dead_letters.taken()[0].error.message;
     assert!(
         reason.contains("version 2 of order.created is missing"),
         "{reason}"
@@ -277,7 +268,7 @@ async fn an_event_that_grows_too_large_is_put_away() {
         .dispatch(&[bus.event(json!({ "data": "x".repeat(400_000) }))])
         .await;
     assert_eq!(outcomes[0].as_ref().unwrap().dead_lettered, 1);
-    let reason = &bus.dead_letters.taken()[0].reason;
+    let reason = &bus.dead_letters.taken()[0].error.message;
     assert!(reason.contains("1000000 is the most"), "{reason}");
 }
 

@@ -5,13 +5,15 @@
 //! DynamoDB engine.
 
 pub mod queries;
+pub mod receipts;
+pub mod subscriptions;
+pub mod trouble;
 
 use std::time::Duration;
 
 use data_encoding::BASE64;
 use pillarbox_domain::Clock;
 use pillarbox_domain::credential::{ApiKey, KeyStore, SECRET_BYTES, Scope, StoredKey};
-use pillarbox_domain::dispatch::Subscriptions;
 use pillarbox_domain::inbox::{Claim, ClaimToken, Inbox, InboxKey};
 use pillarbox_domain::log_shard::LogShards;
 use pillarbox_domain::logged_event::OutboxMode;
@@ -21,11 +23,11 @@ use pillarbox_domain::registry::{Added, Registry};
 use pillarbox_domain::tenant_settings::{
     Changed, Retention, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
-use pillarbox_domain::{Fingerprint, LoggedEvent, TenantId};
+use pillarbox_domain::{Fingerprint, LoggedEvent};
 use serde_json::{Value, json};
 
 use crate::ManualClock;
-use crate::builders::{RETENTION, event, event_with, logged, subscription, tenant};
+use crate::builders::{RETENTION, event, event_with, logged, tenant};
 
 /// The suite of [`EventLog`] and [`EventReader`].
 pub async fn event_log<L: EventLog + EventReader>(log: &L, clock: &ManualClock) {
@@ -358,11 +360,10 @@ pub async fn payloads<P: Payloads>(payloads: &P, clock: &ManualClock) {
     assert_eq!(payloads.get(&foreign).await.unwrap(), None);
 }
 
-/// The suite of [`Registry`], [`KeyStore`] and [`Subscriptions`].
-pub async fn registry<R: Registry + KeyStore + Subscriptions>(registry: &R) {
+/// The suite of [`Registry`] and [`KeyStore`].
+pub async fn registry<R: Registry + KeyStore>(registry: &R) {
     a_tenant_is_registered_once(registry).await;
     a_key_is_found_by_its_tenant_and_id_only(registry).await;
-    a_subscription_is_registered_once_and_read_by_its_owner(registry).await;
 }
 
 async fn a_tenant_is_registered_once<R: Registry>(registry: &R) {
@@ -439,54 +440,6 @@ async fn a_key_is_found_by_its_tenant_and_id_only<R: Registry + KeyStore>(regist
         Some(stored)
     );
     assert_eq!(registry.key(&tenant("other"), &key_id).await.unwrap(), None);
-}
-
-async fn a_subscription_is_registered_once_and_read_by_its_owner<R: Registry + Subscriptions>(
-    registry: &R,
-) {
-    let (demo, other) = (tenant("demo"), tenant("other"));
-    let wanted = subscription(&demo, "a", &["order.*"]);
-    assert_eq!(
-        registry.add_subscription(&wanted).await.unwrap(),
-        Added::New
-    );
-    assert_eq!(
-        registry.add_subscription(&wanted).await.unwrap(),
-        Added::Unchanged
-    );
-    let differs = subscription(&demo, "a", &["price.*"]);
-    assert_eq!(
-        registry.add_subscription(&differs).await.unwrap(),
-        Added::Differs
-    );
-    let foreign = subscription(&other, "a", &["*"]);
-    assert_eq!(
-        registry.add_subscription(&foreign).await.unwrap(),
-        Added::New
-    );
-    let bus = subscription(&TenantId::bus(), "_audit", &["*"]);
-    assert_eq!(registry.add_subscription(&bus).await.unwrap(), Added::New);
-    for owned in [wanted, foreign, bus] {
-        assert_eq!(*registry.of(&owned.tenant).await.unwrap(), [owned]);
-    }
-    assert!(registry.of(&tenant("nobody")).await.unwrap().is_empty());
-}
-
-/// More subscriptions of one owner than a page of the store holds are all read.
-pub async fn many_subscriptions<R: Registry + Subscriptions>(registry: &R, count: usize) {
-    let many = tenant("many");
-    let types: Vec<String> = (0..50)
-        .map(|n| format!("{n}.{}", "x".repeat(240)))
-        .collect();
-    let types: Vec<&str> = types.iter().map(String::as_str).collect();
-    for n in 0..count {
-        let wanted = subscription(&many, &format!("s-{n:05}"), &types);
-        assert_eq!(
-            registry.add_subscription(&wanted).await.unwrap(),
-            Added::New
-        );
-    }
-    assert_eq!(registry.of(&many).await.unwrap().len(), count);
 }
 
 /// The suite of [`Inbox`].

@@ -3,24 +3,37 @@
 use std::sync::Mutex;
 
 use pillarbox_domain::delivery::Message;
-use pillarbox_domain::dispatch::{DeliveryQueues, SendError};
+use pillarbox_domain::dispatch::{DeliveryQueues, Refusal, SendError};
 use pillarbox_domain::subscription::QueueUrl;
 
 /// Remembers what it took.
 #[derive(Default)]
 pub struct MemoryQueues {
     taken: Mutex<Vec<(QueueUrl, Message)>>,
-    refusals: Mutex<Vec<(String, String)>>,
+    refusals: Mutex<Vec<(String, String, SendError)>>,
     silent: Mutex<bool>,
 }
 
 impl MemoryQueues {
     /// From now on the queue of this name refuses every message whose body holds this text.
     pub fn refuse(&self, queue_name: &str, text: &str) {
-        self.refusals
-            .lock()
-            .unwrap()
-            .push((queue_name.to_owned(), text.to_owned()));
+        self.refuse_with(queue_name, text, "ServiceUnavailable", Refusal::Transient);
+    }
+
+    /// The same, by this code and for this reason.
+    pub fn refuse_with(&self, queue_name: &str, text: &str, code: &str, refusal: Refusal) {
+        let error = SendError {
+            code: code.to_owned(),
+            detail: "as the test wants it".to_owned(),
+            refusal,
+        };
+        let refused = (queue_name.to_owned(), text.to_owned(), error);
+        self.refusals.lock().unwrap().push(refused);
+    }
+
+    /// From now on the queue of this name is gone.
+    pub fn remove(&self, queue_name: &str) {
+        self.refuse_with(queue_name, "", "QueueDoesNotExist", Refusal::Queue);
     }
 
     /// From now on no answer mentions any message.
@@ -45,15 +58,11 @@ impl MemoryQueues {
 
     fn answer(&self, queue: &QueueUrl, message: &Message) -> Result<(), SendError> {
         let refusals = self.refusals.lock().unwrap();
-        let refused = |(name, text): &(String, String)| {
+        let refused = refusals.iter().find(|(name, text, _)| {
             name == queue.queue_name() && message.body.contains(text.as_str())
-        };
-        if refusals.iter().any(refused) {
-            return Err(SendError {
-                code: "ServiceUnavailable".to_owned(),
-                detail: "as the test wants it".to_owned(),
-                retryable: true,
-            });
+        });
+        if let Some((_, _, error)) = refused {
+            return Err(error.clone());
         }
         self.taken
             .lock()

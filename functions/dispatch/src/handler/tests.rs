@@ -1,17 +1,20 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
+mod recorded_answers;
+
 use std::cell::RefCell;
 use std::io;
 use std::sync::Once;
 
-use pillarbox_domain::Subscription;
+use pillarbox_domain::dead_letter::{Failure, Origin};
 use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::{StoreError, Subscription};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetters, MemoryPayloads, MemoryQueues,
-    MemoryReceipts, MemoryRegistry,
+    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryPayloads, MemoryQueues,
+    MemoryReceipts, MemoryRegistry, MemoryRetryQueue, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -25,8 +28,11 @@ type TestDispatch = Dispatch<
     MemoryReceipts,
     MemoryActiveHours,
     Upcasting<MemoryRegistry, ManualClock>,
-    MemoryDeadLetters,
+    MemoryDeadLetterQueue,
     ManualClock,
+    MemoryTroubledDeliveries,
+    MemoryRetryQueue,
+    MemoryRegistry,
 >;
 
 fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDispatch {
@@ -37,8 +43,11 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         receipts: MemoryReceipts::default(),
         marks: MemoryActiveHours::default(),
         upcasts: Upcasting::new(MemoryRegistry::default(), ManualClock::default()),
-        dead_letters: MemoryDeadLetters::default(),
+        dead_letters: MemoryDeadLetterQueue::default(),
         clock: ManualClock::default(),
+        rows: MemoryTroubledDeliveries::default(),
+        reminders: MemoryRetryQueue::default(),
+        suspensions: MemoryRegistry::default(),
     }
 }
 
@@ -88,17 +97,38 @@ async fn every_event_of_a_recorded_batch_is_handed_over_and_the_rest_is_put_away
     );
     let dead = dispatch.dead_letters.taken();
     assert_eq!(dead.len(), 1);
-    assert_eq!(
-        dead[0].reason,
-        "a stored event is malformed: expires_at is missing"
+    let expected = Failure::new(
+        "Malformed",
+        "a stored event is malformed: expires_at is missing",
     );
-    assert!(dead[0].record.contains("T#demo#K#/shop#broken"));
+    assert_eq!(
+        (dead[0].origin, &dead[0].error),
+        (Origin::Dispatch, &expected)
+    );
+    let record = recorded()["Records"][1].clone();
+    let put_away: Value = serde_json::from_str(&dead[0].message.body).unwrap();
+    assert_eq!(put_away, record, "it is put away as it came");
 }
 
 #[tokio::test]
-async fn the_first_refused_event_is_where_the_stream_has_to_begin_again() {
+async fn a_refused_delivery_has_a_row_and_holds_up_nothing() {
     let dispatch = dispatch_to_connector();
     dispatch.queues.refuse("connector", r#""id":"3""#);
+    let answer = dispatch.handle(batch(&recorded())).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    assert_eq!(
+        ids_of(&dispatch.queues.bodies("connector")),
+        ["1", "4", "1"]
+    );
+    let rows = dispatch.rows.rows();
+    assert_eq!((rows.len(), &*rows[0].id), (1, "3"));
+}
+
+#[tokio::test]
+async fn the_first_event_whose_row_cannot_be_written_is_where_the_stream_has_to_begin_again() {
+    let dispatch = dispatch_to_connector();
+    dispatch.queues.refuse("connector", r#""id":"3""#);
+    dispatch.rows.set_failing(true);
     let answer = dispatch.handle(batch(&recorded())).await.unwrap();
     assert_eq!(answer, failed("000000000000000000003"));
     // What stands behind it was handed over, too; it will come again, with the same event id.
@@ -106,6 +136,64 @@ async fn the_first_refused_event_is_where_the_stream_has_to_begin_again() {
         ids_of(&dispatch.queues.bodies("connector")),
         ["1", "4", "1"]
     );
+}
+
+/// Data whose reading panics.
+struct Explosive;
+
+impl Payloads for Explosive {
+    async fn put(&self, _: &PayloadKey, _: Vec<u8>) -> Result<(), StoreError> {
+        unreachable!("dispatch writes no data")
+    }
+
+    async fn get(&self, _: &PayloadKey) -> Result<Option<Vec<u8>>, StoreError> {
+        panic!("at the data of one record")
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
+    let TestDispatch {
+        subscriptions,
+        queues,
+        receipts,
+        marks,
+        upcasts,
+        dead_letters,
+        clock,
+        rows,
+        reminders,
+        suspensions,
+        ..
+    } = dispatch_to_connector();
+    let dispatch = Dispatch {
+        payloads: Explosive,
+        subscriptions,
+        queues,
+        receipts,
+        marks,
+        upcasts,
+        dead_letters,
+        clock,
+        rows,
+        reminders,
+        suspensions,
+    };
+    let answer = dispatch.handle(batch(&large())).await.unwrap();
+    assert_eq!(answer, BatchAnswer::default());
+    assert_eq!(
+        ids_of(&dispatch.queues.bodies("connector")),
+        ["3", "4", "1"]
+    );
+    let taken = dispatch.dead_letters.taken();
+    let dead = taken.iter().find(|dead| dead.error.class == "Panicked");
+    let dead = dead.expect("the record is put away");
+    assert!(dead.error.message.contains("at the data of one record"));
+    assert!(dead.message.body.contains("T#demo#K#/shop#1"));
+    // When it cannot be put away it comes again, by its own number.
+    dispatch.dead_letters.set_failing(true);
+    let answer = dispatch.handle(batch(&large())).await.unwrap();
+    assert_eq!(answer, failed("000000000000000000001"));
 }
 
 #[tokio::test]
@@ -256,7 +344,10 @@ async fn data_that_cannot_be_had_brings_the_event_again_and_data_that_is_gone_pu
     assert_eq!(answer, BatchAnswer::default());
     let dead = dispatch.dead_letters.taken();
     let gone = "a stored event is malformed: data_object names data that is gone";
-    assert!(dead.iter().any(|dead| dead.reason == gone), "{dead:?}");
+    assert!(
+        dead.iter().any(|dead| dead.error.message == gone),
+        "{dead:?}"
+    );
 }
 
 thread_local! {

@@ -2,129 +2,74 @@
 
 use std::sync::Arc;
 
-use super::{DispatchError, Route};
-use crate::dead_letter::{DeadLetters, DeadRecord};
-use crate::delivery::Delivery;
+use super::DispatchError;
+use super::route::Wanted;
 use crate::logged_event::LoggedEvent;
 use crate::schema::SchemaVersion;
 use crate::schema::delivery::{UpcastError, UpcastFailure, Upcasts};
-use crate::subscription::Subscription;
-
-/// The function that gives up on a delivery whose event cannot be brought up.
-const ORIGIN: &str = "dispatch";
-
-/// A subscription that wants an event, and in which form.
-pub(super) struct Wanted {
-    pub(super) subscription: Subscription,
-    pub(super) form: Form,
-}
 
 /// What a subscription gets.
 #[derive(Clone)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// The event as it was published.
     AsLogged,
     /// The event with data of a later version.
     BroughtUp(Arc<LoggedEvent>),
-    /// Nothing: the delivery is in the dead letter queue.
-    Dead,
+    /// Nothing: there is no such version of this event, and never will be.
+    Unmakeable(UpcastFailure),
 }
 
-impl Wanted {
-    pub(super) fn as_logged(subscription: Subscription) -> Self {
-        Self {
-            subscription,
-            form: Form::AsLogged,
-        }
-    }
-
-    /// The event to send, if one is sent.
-    pub(super) fn event<'a>(&'a self, logged: &'a LoggedEvent) -> Option<&'a LoggedEvent> {
-        match &self.form {
-            Form::AsLogged => Some(logged),
-            Form::BroughtUp(event) => Some(event),
-            Form::Dead => None,
+impl Form {
+    /// The event to send, or why there is none.
+    pub(crate) fn event<'a>(
+        &'a self,
+        logged: &'a LoggedEvent,
+    ) -> Result<&'a LoggedEvent, &'a UpcastFailure> {
+        match self {
+            Self::AsLogged => Ok(logged),
+            Self::BroughtUp(event) => Ok(event),
+            Self::Unmakeable(failure) => Err(failure),
         }
     }
 }
 
-/// What brings events up, and where deliveries go that cannot be.
-pub(super) struct Versions<'a, U, D> {
-    pub(super) upcasts: &'a U,
-    pub(super) dead_letters: &'a D,
-}
-
-/// What became of an event under one version.
-type BroughtUp = (SchemaVersion, Result<Form, UpcastFailure>);
-
-impl<U: Upcasts + Sync, D: DeadLetters + Sync> Versions<'_, U, D> {
-    /// Brings an event up for whoever asks for it; once for all who ask for the same version. A delivery that
-    /// fails for good is put away, and the others go on; with anything else the event has to come again.
-    pub(super) async fn bring_up(&self, event: &LoggedEvent, route: Route) -> Route {
-        let mut route = route?;
-        let mut known: Vec<BroughtUp> = Vec::new();
-        for wanted in &mut route {
-            let Some(target) = wanted.subscription.target_version else {
-                continue;
-            };
-            let form = match known.iter().find(|(version, _)| *version == target) {
-                Some((_, form)) => form.clone(),
-                None => {
-                    let form = self.form(event, target).await?;
-                    known.push((target, form.clone()));
-                    form
-                }
-            };
-            wanted.form = match form {
-                Ok(form) => form,
-                Err(failure) => self.put_away(event, &wanted.subscription, &failure).await?,
-            };
-        }
-        Ok(route)
-    }
-
-    async fn form(
-        &self,
-        event: &LoggedEvent,
-        target: SchemaVersion,
-    ) -> Result<Result<Form, UpcastFailure>, DispatchError> {
-        match self
-            .upcasts
-            .upcast(&event.tenant, &event.event, target)
-            .await
-        {
-            Ok(None) => Ok(Ok(Form::AsLogged)),
-            Ok(Some(brought_up)) => Ok(Ok(Form::BroughtUp(Arc::new(LoggedEvent {
-                event: brought_up,
-                ..event.clone()
-            })))),
-            Err(UpcastError::Failed(failure)) => Ok(Err(failure)),
-            Err(error) => Err(DispatchError::Version(Arc::new(error))),
-        }
-    }
-
-    /// The record is the delivery as it would have been, with the event as it was published.
-    async fn put_away(
-        &self,
-        event: &LoggedEvent,
-        subscription: &Subscription,
-        failure: &UpcastFailure,
-    ) -> Result<Form, DispatchError> {
-        let delivery = Delivery {
-            event,
-            subscription: &subscription.id,
-            attempt: 1,
+/// Brings an event up for whoever asks for it; once for all who ask for the same version.
+pub(super) async fn bring_up<U: Upcasts + Sync>(
+    upcasts: &U,
+    event: &LoggedEvent,
+    wanted: &mut [Wanted<'_>],
+) -> Result<(), DispatchError> {
+    let mut known: Vec<(SchemaVersion, Form)> = Vec::new();
+    for wanted in wanted {
+        let Some(target) = wanted.subscription.target_version else {
+            continue;
         };
-        let dead = DeadRecord {
-            origin: ORIGIN,
-            reason: format!("subscription {}: {failure}", subscription.id),
-            record: delivery.to_message().body,
+        wanted.form = match known.iter().find(|(version, _)| *version == target) {
+            Some((_, form)) => form.clone(),
+            None => {
+                let form = form(upcasts, event, target).await;
+                let form = form.map_err(|error| DispatchError::Version(Arc::new(error)))?;
+                known.push((target, form.clone()));
+                form
+            }
         };
-        let put = self.dead_letters.put(&dead).await;
-        put.map_err(|source| DispatchError::DeadLetter {
-            subscription: subscription.id.to_string(),
-            source: Arc::new(source),
-        })?;
-        Ok(Form::Dead)
+    }
+    Ok(())
+}
+
+/// The event in this version.
+pub(crate) async fn form<U: Upcasts + Sync>(
+    upcasts: &U,
+    event: &LoggedEvent,
+    target: SchemaVersion,
+) -> Result<Form, UpcastError> {
+    match upcasts.upcast(&event.tenant, &event.event, target).await {
+        Ok(None) => Ok(Form::AsLogged),
+        Ok(Some(brought_up)) => Ok(Form::BroughtUp(Arc::new(LoggedEvent {
+            event: brought_up,
+            ..event.clone()
+        }))),
+        Err(UpcastError::Failed(failure)) => Ok(Form::Unmakeable(failure)),
+        Err(error) => Err(error),
     }
 }

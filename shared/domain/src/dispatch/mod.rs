@@ -1,12 +1,15 @@
 //! From the log to every subscriber that asked (P1, P3).
 //!
-//! Order is what makes this safe: the queues accept, then the receipt is written, then the caller may
-//! forget the events. A crash between any two steps repeats deliveries; it never loses one.
+//! Order is what makes this safe: the queues accept, then a row is written for each delivery that they did not
+//! take, then the receipt, then the caller may forget the events. A crash between any two steps repeats
+//! deliveries; it never loses one.
 
+mod refused;
+mod route;
+mod send;
 mod versions;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::iter::repeat_with;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::{join, join_all};
@@ -14,26 +17,29 @@ use time::UtcDateTime;
 
 use crate::active_hours::HourMarks;
 use crate::clock::Clock;
-use crate::dead_letter::DeadLetters;
-use crate::delivery::{Delivery, Message};
+use crate::dead_letter::DeadLetterQueue;
+use crate::delivery::Message;
 use crate::event_id::EventId;
+use crate::guarded::Panicked;
 use crate::log_hour::LogHour;
 use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::receipt::{HandedOver, Receipts, receipts};
+use crate::registry::{Suspension, Suspensions};
 use crate::schema::delivery::{UpcastError, Upcasts};
 use crate::store_error::StoreError;
-use crate::subscription::{QueueUrl, Subscription};
+use crate::subscription::{QueueUrl, Roster};
 use crate::tenant::TenantId;
-use versions::{Form, Versions, Wanted};
+use crate::trouble::{DeliveryKey, RetryQueue, TroubledDeliveries};
+use refused::Settled;
+use route::Route;
+
+pub(crate) use versions::{Form, form};
 
 /// Who is subscribed.
 pub trait Subscriptions {
     /// The subscriptions that this tenant owns; for [`TenantId::bus`], those across tenants. They may be
     /// some seconds old.
-    fn of(
-        &self,
-        tenant: &TenantId,
-    ) -> impl Future<Output = Result<Arc<[Subscription]>, StoreError>> + Send;
+    fn of(&self, owner: &TenantId) -> impl Future<Output = Result<Arc<Roster>, StoreError>> + Send;
 }
 
 /// The subscribers' queues.
@@ -54,8 +60,19 @@ pub struct SendError {
     pub code: String,
     /// The queue's own words.
     pub detail: String,
-    /// Whether sending the same again can help.
-    pub retryable: bool,
+    /// What can help.
+    pub refusal: Refusal,
+}
+
+/// What a refused message needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Time: the same may be taken later.
+    Transient,
+    /// A person: the queue is gone, or does not let the bus send.
+    Queue,
+    /// Nothing: the queue will never take this message.
+    Message,
 }
 
 impl SendError {
@@ -64,13 +81,25 @@ impl SendError {
         Self {
             code: "Unanswered".to_owned(),
             detail: "the queue's answer does not mention the message".to_owned(),
-            retryable: true,
+            refusal: Refusal::Transient,
         }
     }
 }
 
+/// Where deliveries go that a queue did not take.
+pub struct Trouble<'a, T, Q, D, S> {
+    /// The rows of deliveries in trouble.
+    pub rows: &'a T,
+    /// What reminds of a row when it is due.
+    pub reminders: &'a Q,
+    /// Where a delivery goes that can never be made.
+    pub dead_letters: &'a D,
+    /// What stops deliveries to queues that are gone.
+    pub suspensions: &'a S,
+}
+
 /// Where the parts of a dispatch are.
-pub struct Dispatcher<'a, S, Q, R, M, U, D, C> {
+pub struct Dispatcher<'a, S, Q, R, M, U, C, T> {
     /// Who is subscribed.
     pub subscriptions: &'a S,
     /// Where deliveries go.
@@ -81,10 +110,10 @@ pub struct Dispatcher<'a, S, Q, R, M, U, D, C> {
     pub marks: &'a M,
     /// What brings old events up to the version that a subscription asks for.
     pub upcasts: &'a U,
-    /// Where a delivery goes whose event cannot be brought up.
-    pub dead_letters: &'a D,
     /// What time it is.
     pub clock: &'a C,
+    /// Where deliveries go that cannot be made, now or ever.
+    pub trouble: T,
 }
 
 /// Why an event is not known to be handed over. The same event has to be dispatched again.
@@ -99,19 +128,19 @@ pub enum DispatchError {
         #[source]
         source: Arc<StoreError>,
     },
-    /// A queue did not take it.
-    #[error("subscription {subscription} did not take the event")]
-    Refused {
-        /// The first subscription whose queue refused.
-        subscription: String,
-        /// What the queue said.
-        #[source]
-        source: SendError,
-    },
     /// It could not be brought up to the version that a subscription asks for, and may be later.
     #[error("the event could not be brought up to the version that was asked for")]
     Version(#[source] Arc<UpcastError>),
-    /// It can never be brought up for this subscription, and that could not be put away.
+    /// A queue did not take it, and that could not be written down.
+    #[error("the row of the delivery to subscription {subscription} could not be written")]
+    Row {
+        /// The subscription.
+        subscription: String,
+        /// Why.
+        #[source]
+        source: Arc<StoreError>,
+    },
+    /// It can never be delivered to this subscription, and that could not be put away.
     #[error(
         "the delivery to subscription {subscription} could not be put into the dead letter queue"
     )]
@@ -122,45 +151,65 @@ pub enum DispatchError {
         #[source]
         source: Arc<StoreError>,
     },
-    /// Every queue took it, and that could not be written down.
+    /// Every queue was asked, and that could not be written down.
     #[error("the receipt could not be written")]
     Receipt(#[source] Arc<StoreError>),
     /// Readers of the log would not find it.
     #[error("the hour of the event could not be marked")]
     Mark(#[source] Arc<StoreError>),
+    /// The code that looks for its subscriptions failed.
+    #[error("routing the event")]
+    Panicked(#[from] Panicked),
 }
 
 /// For each event in the order given: the subscriptions that have it, or why it has to come again.
 pub type Outcomes = Vec<Result<HandedOver, DispatchError>>;
 
-impl<S, Q, R, M, U, D, C> Dispatcher<'_, S, Q, R, M, U, D, C>
+/// What a dispatch came to.
+#[derive(Debug, Default)]
+pub struct Dispatched {
+    /// What became of each event.
+    pub outcomes: Outcomes,
+    /// The subscriptions that were suspended by it.
+    pub suspended: Vec<Suspension>,
+    /// Rows whose reminders were not taken. They are found once they are overdue.
+    pub unreminded: Vec<(DeliveryKey, StoreError)>,
+}
+
+impl<S, Q, R, M, U, C, T, N, D, P> Dispatcher<'_, S, Q, R, M, U, C, Trouble<'_, T, N, D, P>>
 where
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
     M: HourMarks + Sync,
     U: Upcasts + Sync,
-    D: DeadLetters + Sync,
     C: Clock + Sync,
+    T: TroubledDeliveries + Sync,
+    N: RetryQueue + Sync,
+    D: DeadLetterQueue + Sync,
+    P: Suspensions + Sync,
 {
     /// Hands the events over and writes it down.
-    pub async fn dispatch(&self, events: &[LoggedEvent]) -> Outcomes {
-        let registry = self.read_subscriptions(events).await;
-        let routes = self.routes(&registry, events).await;
-        let (outcomes, unmarked) = join(self.send(events, routes), self.mark_hours(events)).await;
+    pub async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
+        let rosters = self.read_rosters(events).await;
+        let routes = self.routes(&rosters, events).await;
+        let sent = send::send(self.queues, events, &routes);
+        let (refused, unmarked) = join(sent, self.mark_hours(events)).await;
+        let mut settled = self.trouble.settle(events, refused, self.clock.now()).await;
+        let outcomes = outcomes(events, routes, &mut settled);
         let outcomes = take_back_unmarked(events, outcomes, &unmarked);
-        self.write_receipts(events, outcomes).await
+        Dispatched {
+            outcomes: self.write_receipts(events, outcomes).await,
+            suspended: settled.suspended,
+            unreminded: settled.unreminded,
+        }
     }
 
     /// Who gets each event, and in which version.
-    async fn routes(&self, registry: &Owned, events: &[LoggedEvent]) -> Vec<Route> {
-        let versions = Versions {
-            upcasts: self.upcasts,
-            dead_letters: self.dead_letters,
-        };
+    async fn routes<'r>(&self, rosters: &'r Rosters, events: &[LoggedEvent]) -> Vec<Route<'r>> {
         let routes = events
             .iter()
-            .map(|event| versions.bring_up(event, route(registry, event)));
+            .map(|event| route::route(rosters, event, self.upcasts));
         join_all(routes).await
     }
 
@@ -183,7 +232,7 @@ where
         failed.collect()
     }
 
-    async fn read_subscriptions(&self, events: &[LoggedEvent]) -> Owned {
+    async fn read_rosters(&self, events: &[LoggedEvent]) -> Rosters {
         let mut owners: Vec<TenantId> = events.iter().map(|event| event.tenant.clone()).collect();
         owners.push(TenantId::bus());
         owners.sort_unstable();
@@ -194,37 +243,6 @@ where
             .into_iter()
             .zip(read.into_iter().map(|read| read.map_err(Arc::new)))
             .collect()
-    }
-
-    async fn send(&self, events: &[LoggedEvent], routes: Vec<Route>) -> Outcomes {
-        let batches = batches(events, &routes);
-        let sends = batches
-            .iter()
-            .map(|(queue, batch)| self.queues.send(queue, &batch.messages));
-        let answers = join_all(sends).await;
-        let mut refused: HashMap<usize, DispatchError> = HashMap::new();
-        for (batch, answers) in batches.values().zip(answers) {
-            // An entry that the queue does not mention was not taken.
-            let answers = answers
-                .into_iter()
-                .chain(repeat_with(|| Err(SendError::unanswered())));
-            for ((event, subscription), answer) in batch.pairs.iter().zip(answers) {
-                if let Err(source) = answer {
-                    let subscription = subscription.clone();
-                    refused.entry(*event).or_insert(DispatchError::Refused {
-                        subscription,
-                        source,
-                    });
-                }
-            }
-        }
-        let outcome = |(index, (event, route)): (usize, (&LoggedEvent, Route))| match refused
-            .remove(&index)
-        {
-            Some(error) => Err(error),
-            None => route.map(|matched| handed_over(event, &matched)),
-        };
-        events.iter().zip(routes).enumerate().map(outcome).collect()
     }
 
     /// A receipt that cannot be written takes back every event that it tells of.
@@ -263,6 +281,7 @@ where
 }
 
 type Unmarked = BTreeMap<TenantId, Arc<StoreError>>;
+type Rosters = BTreeMap<TenantId, Result<Arc<Roster>, Arc<StoreError>>>;
 
 fn take_back_unmarked(events: &[LoggedEvent], outcomes: Outcomes, unmarked: &Unmarked) -> Outcomes {
     let take_back = |(event, outcome): (&LoggedEvent, Result<_, _>)| {
@@ -274,76 +293,15 @@ fn take_back_unmarked(events: &[LoggedEvent], outcomes: Outcomes, unmarked: &Unm
     events.iter().zip(outcomes).map(take_back).collect()
 }
 
-type Owned = BTreeMap<TenantId, Result<Arc<[Subscription]>, Arc<StoreError>>>;
-type Route = Result<Vec<Wanted>, DispatchError>;
-
-/// The subscriptions that want the event: its tenant's, then the bus's. The bus's own events have one owner.
-fn route(registry: &Owned, event: &LoggedEvent) -> Route {
-    if event.outbox == OutboxMode::None {
-        return Ok(vec![]);
-    }
-    let mut matched = Vec::new();
-    let mut owners = vec![event.tenant.clone(), TenantId::bus()];
-    owners.dedup();
-    for owner in owners {
-        match registry.get(&owner) {
-            Some(Ok(subscriptions)) => matched.extend(
-                subscriptions
-                    .iter()
-                    .filter(|wanted| wanted.matches(&event.tenant, event.event.event_type()))
-                    .cloned()
-                    .map(Wanted::as_logged),
-            ),
-            Some(Err(source)) => {
-                return Err(DispatchError::Subscriptions {
-                    tenant: owner,
-                    source: Arc::clone(source),
-                });
-            }
-            None => {}
-        }
-    }
-    Ok(matched)
-}
-
-/// The messages for one queue, and for each the event (by index) and subscription that it is of.
-#[derive(Default)]
-struct Batch {
-    messages: Vec<Message>,
-    pairs: Vec<(usize, String)>,
-}
-
-fn batches(events: &[LoggedEvent], routes: &[Route]) -> BTreeMap<QueueUrl, Batch> {
-    let mut batches: BTreeMap<QueueUrl, Batch> = BTreeMap::new();
-    for (index, (event, route)) in events.iter().zip(routes).enumerate() {
-        for wanted in route.iter().flatten() {
-            let Some(event) = wanted.event(event) else {
-                continue;
-            };
-            let subscription = &wanted.subscription;
-            let delivery = Delivery {
-                event,
-                subscription: &subscription.id,
-                attempt: 1,
-            };
-            let batch = batches.entry(subscription.queue_url.clone()).or_default();
-            batch.messages.push(delivery.to_message());
-            batch.pairs.push((index, subscription.id.to_string()));
-        }
-    }
-    batches
-}
-
-fn handed_over(event: &LoggedEvent, matched: &[Wanted]) -> HandedOver {
-    let is_dead = |wanted: &&Wanted| matches!(wanted.form, Form::Dead);
-    HandedOver {
-        tenant: event.tenant.clone(),
-        event_type: event.event.event_type().to_owned(),
-        event_id: event.event_id,
-        subscriptions: matched
-            .iter()
-            .map(|wanted| wanted.subscription.id.clone())
-            .collect(),
-        dead_lettered: matched.iter().filter(is_dead).count(),
-    }
+/// What became of each event, once it is known what became of the deliveries that were refused.
+fn outcomes(events: &[LoggedEvent], routes: Vec<Route<'_>>, settled: &mut Settled) -> Outcomes {
+    let routed = events.iter().zip(routes).enumerate();
+    routed
+        .map(
+            |(index, (event, route))| match settled.failed.remove(&index) {
+                Some(error) => Err(error),
+                None => route.map(|routed| routed.handed_over(event, settled.of(index))),
+            },
+        )
+        .collect()
 }

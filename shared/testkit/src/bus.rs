@@ -1,0 +1,156 @@
+//! A whole bus in memory: dispatch and retry on fakes that fail where a test wants it.
+
+use pillarbox_domain::dispatch::{Dispatched, Dispatcher, Trouble};
+use pillarbox_domain::publish::EventLog;
+use pillarbox_domain::retry::{Retrier, Retry};
+use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::trouble::DeliveryKey;
+use pillarbox_domain::{LoggedEvent, StoreError, Subscription};
+use serde_json::{Value, json};
+
+use crate::builders::{event_with, logged, tenant};
+use crate::{
+    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
+    MemoryReceipts, MemoryRegistry, MemoryRetryQueue, MemoryTroubledDeliveries,
+};
+
+/// What a bus is made of.
+pub struct MemoryBus {
+    /// Stands still until it is told.
+    pub clock: ManualClock,
+    /// Subscriptions and schemas.
+    pub registry: MemoryRegistry,
+    /// The log.
+    pub log: MemoryEventLog<ManualClock>,
+    /// The subscribers' queues.
+    pub queues: MemoryQueues,
+    /// What was handed over.
+    pub receipts: MemoryReceipts,
+    /// In which hours there are events.
+    pub marks: MemoryActiveHours,
+    /// What failed for good.
+    pub dead_letters: MemoryDeadLetterQueue,
+    /// Deliveries in trouble.
+    pub rows: MemoryTroubledDeliveries,
+    /// What reminds of them.
+    pub reminders: MemoryRetryQueue,
+}
+
+impl Default for MemoryBus {
+    fn default() -> Self {
+        let clock = ManualClock::default();
+        Self {
+            registry: MemoryRegistry::default(),
+            log: MemoryEventLog::new(clock.clone()),
+            clock,
+            queues: MemoryQueues::default(),
+            receipts: MemoryReceipts::default(),
+            marks: MemoryActiveHours::default(),
+            dead_letters: MemoryDeadLetterQueue::default(),
+            rows: MemoryTroubledDeliveries::default(),
+            reminders: MemoryRetryQueue::default(),
+        }
+    }
+}
+
+type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
+
+impl MemoryBus {
+    /// A bus with these subscriptions.
+    pub fn with(subscriptions: impl IntoIterator<Item = Subscription>) -> Self {
+        Self {
+            registry: MemoryRegistry::with(subscriptions),
+            ..Self::default()
+        }
+    }
+
+    /// An event, accepted now and in no log.
+    pub fn event(&self, owner: &str, id: &str, event_type: &str) -> LoggedEvent {
+        self.event_with(owner, json!({ "id": id, "type": event_type }))
+    }
+
+    /// An event with these members, accepted now and in no log.
+    pub fn event_with(&self, owner: &str, members: Value) -> LoggedEvent {
+        logged(&self.clock, &tenant(owner), event_with(members))
+    }
+
+    /// An event that is in the log.
+    pub async fn logged(&self, owner: &str, id: &str, event_type: &str) -> LoggedEvent {
+        let event = self.event(owner, id, event_type);
+        self.log.append(&event).await.unwrap();
+        event
+    }
+
+    /// Dispatches events.
+    pub async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
+        let dispatcher = Dispatcher {
+            subscriptions: &self.registry,
+            queues: &self.queues,
+            receipts: &self.receipts,
+            marks: &self.marks,
+            upcasts: &self.upcasts(),
+            clock: &self.clock,
+            trouble: Trouble {
+                rows: &self.rows,
+                reminders: &self.reminders,
+                dead_letters: &self.dead_letters,
+                suspensions: &self.registry,
+            },
+        };
+        dispatcher.dispatch(events).await
+    }
+
+    /// Tries a delivery again.
+    pub async fn retry(&self, key: &DeliveryKey) -> Result<Retry, StoreError> {
+        self.with_retrier(async |retrier| retrier.retry(key).await)
+            .await
+    }
+
+    /// Reminds of overdue deliveries, and returns how many there were.
+    pub async fn remind_of_overdue(&self) -> usize {
+        let pass = self.with_retrier(async |retrier| retrier.remind_of_overdue().await);
+        pass.await.unwrap().reminded
+    }
+
+    fn upcasts(&self) -> Upcasts<'_> {
+        Upcasting::new(&self.registry, self.clock.clone())
+    }
+
+    async fn with_retrier<R>(&self, work: impl AsyncFnOnce(TestRetrier<'_, '_>) -> R) -> R {
+        let upcasts = self.upcasts();
+        work(Retrier {
+            rows: &self.rows,
+            reminders: &self.reminders,
+            log: &self.log,
+            subscriptions: &self.registry,
+            upcasts: &upcasts,
+            queues: &self.queues,
+            dead_letters: &self.dead_letters,
+            suspensions: &self.registry,
+            clock: &self.clock,
+        })
+        .await
+    }
+
+    /// The ids of events that receipts tell of, in order.
+    pub fn receipted(&self) -> Vec<String> {
+        let receipts = self.receipts.written();
+        let groups = receipts.iter().flat_map(|receipt| &receipt.groups);
+        groups
+            .flat_map(|group| group.event_ids.iter().map(ToString::to_string))
+            .collect()
+    }
+}
+
+type TestRetrier<'a, 'u> = Retrier<
+    'a,
+    MemoryTroubledDeliveries,
+    MemoryRetryQueue,
+    MemoryEventLog<ManualClock>,
+    MemoryRegistry,
+    Upcasts<'u>,
+    MemoryQueues,
+    MemoryDeadLetterQueue,
+    MemoryRegistry,
+    ManualClock,
+>;
