@@ -1,6 +1,8 @@
 //! An event on its way to one subscription: the message that a queue carries.
 
+use data_encoding::HEXLOWER;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use sha2::{Digest, Sha256};
 
 use crate::cloud_event::{BusAttributes, CloudEvent, Fault, ParseError, Violation};
 use crate::event_id::EventId;
@@ -17,17 +19,44 @@ pub struct Delivery<'a> {
     pub subscription: &'a SubscriptionId,
     /// 1 for the first hand-over.
     pub attempt: i32,
+    /// The replay or redrive that brings it, if one does.
+    pub job: Option<&'a str>,
 }
 
 /// A delivery as a queue takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The structured CloudEvent with `pbeventid`, `pbsubscription` and `pbattempt`.
+    /// The structured CloudEvent with `pbeventid`, `pbsubscription` and `pbattempt`, and `pbjob` where there is one.
     pub body: String,
     /// Message attributes, so that a consumer can route without parsing: name and value.
     pub attributes: Vec<(&'static str, String)>,
     /// The message group: on a standard queue it shares the queue fairly between tenants.
     pub group: String,
+}
+
+impl Message {
+    /// Bytes that SQS counts: the body, and each attribute's name, type and value.
+    pub fn bytes(&self) -> usize {
+        let attributes = self.attributes.iter();
+        let attributes: usize = attributes
+            .map(|(name, value)| name.len() + "String".len() + value.len())
+            .sum();
+        self.body.len() + attributes
+    }
+
+    /// What a FIFO queue tells repeats by: the same for every hand-over of an event to a subscription, another for
+    /// each replay or redrive
+    /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/using-messagededuplicationid-property.html>).
+    pub fn deduplication_id(&self) -> String {
+        let names = [EVENT_ID_ATTRIBUTE, SUBSCRIPTION_ATTRIBUTE, JOB_ATTRIBUTE];
+        let mut hash = Sha256::new();
+        for name in names {
+            let value = self.attributes.iter().find(|(known, _)| *known == name);
+            hash.update(value.map(|(_, value)| value.as_str()).unwrap_or_default());
+            hash.update("#");
+        }
+        HEXLOWER.encode(&hash.finalize())
+    }
 }
 
 impl Delivery<'_> {
@@ -49,13 +78,15 @@ impl Delivery<'_> {
             tenant,
             ..
         } = self.event;
-        vec![
+        let mut attributes = vec![
             ("type", event.event_type().to_owned()),
             ("source", event.source().to_owned()),
-            ("tenant", tenant.to_string()),
-            ("event_id", event_id.to_string()),
-            ("subscription", self.subscription.to_string()),
-        ]
+            (TENANT_ATTRIBUTE, tenant.to_string()),
+            (EVENT_ID_ATTRIBUTE, event_id.to_string()),
+            (SUBSCRIPTION_ATTRIBUTE, self.subscription.to_string()),
+        ];
+        attributes.extend(self.job.map(|job| (JOB_ATTRIBUTE, job.to_owned())));
+        attributes
     }
 }
 
@@ -66,6 +97,9 @@ impl Serialize for Delivery<'_> {
         map.serialize_entry("pbeventid", &self.event.event_id)?;
         map.serialize_entry("pbsubscription", self.subscription.as_str())?;
         map.serialize_entry("pbattempt", &self.attempt)?;
+        if let Some(job) = self.job {
+            map.serialize_entry("pbjob", job)?;
+        }
         map.end()
     }
 }
@@ -99,6 +133,12 @@ pub struct Received {
 
 /// What a message says of its tenant.
 pub const TENANT_ATTRIBUTE: &str = "tenant";
+/// What a message says of its event's id.
+pub const EVENT_ID_ATTRIBUTE: &str = "event_id";
+/// What a message says of its subscription.
+pub const SUBSCRIPTION_ATTRIBUTE: &str = "subscription";
+/// What a message says of the replay or redrive that brought it, if one did.
+pub const JOB_ATTRIBUTE: &str = "job";
 
 impl Received {
     /// Reads a message's body.

@@ -13,6 +13,7 @@ fn message_of(event: &LoggedEvent) -> Message {
         event,
         subscription: &subscription,
         attempt: 1,
+        job: None,
     }
     .to_message()
 }

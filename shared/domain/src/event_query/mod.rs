@@ -10,8 +10,8 @@ mod reader;
 mod shown;
 mod walk;
 
-pub use cursor::InvalidCursor;
-pub use parameters::BadParameter;
+pub use crate::page_cursor::InvalidCursor;
+pub use crate::query_parameters::BadParameter;
 pub use reader::{Bounds, LogReader, Page};
 pub use shown::ShownEvent;
 

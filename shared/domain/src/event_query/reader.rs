@@ -3,10 +3,10 @@
 use futures::future::try_join_all;
 use time::UtcDateTime;
 
+use super::cursor::cursors;
 use super::walk::{Route, Stop, Walk};
 use super::{
     EventBodies, EventFilter, EventQuery, IndexEntry, IndexPart, IndexQuery, LogIndex, ShownEvent,
-    cursor,
 };
 use crate::active_hours::MarkedHours;
 use crate::event_id::EventId;
@@ -97,7 +97,7 @@ where
         let (events, next) = self.fill(tenant, query, range, &mut walk).await?;
         Ok(Page {
             events,
-            next_cursor: next.map(|position| cursor::write(tenant, query, position)),
+            next_cursor: next.map(|position| cursors(tenant, filter, *order).write(position)),
         })
     }
 
