@@ -1,39 +1,51 @@
 //! The effect: how long the event took to get here.
 
-use std::convert::Infallible;
-
-use pillarbox::subscriber::{Delivery, Handler};
+use pillarbox::subscriber::{Event, HandlerError};
 use pillarbox_domain::Clock;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
-/// Measures from acceptance to here.
-pub(crate) struct RecordLatency<C> {
+use crate::failing_types::FailingTypes;
+
+/// Measures from acceptance to here, whatever the event is.
+pub(crate) struct Recorder<C> {
     /// What time it is.
     pub(crate) clock: C,
+    /// Types of events that are to fail.
+    pub(crate) failing_types: FailingTypes,
 }
 
 /// What the inbox keeps of an event.
 #[derive(Serialize)]
-struct Latency<'a> {
-    r#type: &'a str,
+pub(crate) struct Latency {
+    r#type: String,
     accepted_ms: i128,
     received_ms: i128,
     latency_ms: i128,
 }
 
-impl<C: Clock + Sync> Handler for RecordLatency<C> {
-    type Error = Infallible;
+/// A failure that somebody asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("events of type {0} are to fail: FAILING_TYPES says so")]
+struct ExampleFault(String);
 
-    async fn handle(&self, delivery: &Delivery) -> Result<String, Infallible> {
+impl<C: Clock> Recorder<C> {
+    /// The latency of this event, unless it is to fail.
+    pub(crate) fn record(&self, event: &Event<IgnoredAny>) -> Result<Latency, HandlerError> {
+        let event_type = event.event.event_type().to_owned();
+        if self.failing_types.contains(&event_type) {
+            return Err(HandlerError::retry(ExampleFault(event_type)).class("ExampleFault"));
+        }
         let received_ms = self.clock.now().unix_timestamp_nanos() / 1_000_000;
-        let accepted_ms = i128::from(delivery.received.event_id.unix_millis());
-        let latency = Latency {
-            r#type: delivery.received.event.event_type(),
+        let accepted_ms = i128::from(event.event_id.unix_millis());
+        Ok(Latency {
+            r#type: event_type,
             accepted_ms,
             received_ms,
             latency_ms: received_ms - accepted_ms,
-        };
-        // Numbers and a string cannot fail to be written to memory.
-        Ok(serde_json::to_string(&latency).unwrap_or_default())
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

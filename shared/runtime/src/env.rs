@@ -75,8 +75,8 @@ impl Env {
         })
     }
 
-    /// The value of a variable that may be missing or empty.
-    fn optional(&self, name: &str) -> Option<String> {
+    /// The text of a variable that may be missing or empty, which is the same.
+    pub fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|text| !text.is_empty())
     }
 

@@ -1,17 +1,18 @@
 //! An inbox in memory.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pillarbox_domain::inbox::{Claim, ClaimToken, Inbox, InboxKey};
 use pillarbox_domain::{Clock, StoreError};
 use time::UtcDateTime;
 
-/// Passes [`crate::conformance::inbox`].
+/// Passes [`crate::conformance::inbox`]. Copies share what they have.
+#[derive(Clone)]
 pub struct MemoryInbox<C> {
     clock: C,
-    claims: Mutex<HashMap<InboxKey, State>>,
+    claims: Arc<Mutex<HashMap<InboxKey, State>>>,
 }
 
 #[derive(Clone)]
@@ -25,7 +26,7 @@ impl<C: Clock> MemoryInbox<C> {
     pub fn new(clock: C) -> Self {
         Self {
             clock,
-            claims: Mutex::default(),
+            claims: Arc::default(),
         }
     }
 

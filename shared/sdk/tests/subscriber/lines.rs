@@ -1,0 +1,116 @@
+//! One wide line per record.
+
+use std::cell::RefCell;
+use std::io;
+use std::sync::Once;
+
+use pillarbox::subscriber::Unknown;
+use serde_json::{Value, json};
+
+use crate::support::{Bench, handle, message};
+
+thread_local! {
+    /// What this thread has logged.
+    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+struct ThisThread;
+
+impl io::Write for ThisThread {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The lines since it was asked last. One subscriber is there for all tests: while one comes and goes, another
+/// thread could take a line for one that nobody wants.
+fn lines() -> Vec<Value> {
+    static SUBSCRIBED: Once = Once::new();
+    SUBSCRIBED.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
+        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+    });
+    let logged = LOGGED.take();
+    let lines = str::from_utf8(&logged).unwrap().lines();
+    let fields = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
+    fields
+        .filter(|fields| fields["message"] == "delivery.handled")
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_record_has_one_line_that_says_how_it_ended() {
+    lines();
+    let bench = Bench::default();
+    let subscriber = bench
+        .builder()
+        .on("order.created", bench.shop.handler())
+        .otherwise(Unknown::Skip);
+    let apple = bench.order("apple");
+    let mut seen = Vec::new();
+    for event in [
+        &apple,
+        &apple,
+        &bench.event(json!({ "type": "unknown" })),
+        &bench.order("named"),
+        &bench.order("fail"),
+        &bench.order("panic"),
+    ] {
+        handle(&subscriber, vec![message("a", event)]).await;
+        let [line] = &lines()[..] else {
+            panic!("not one line");
+        };
+        assert_eq!(line["tenant.id"], "demo");
+        assert_eq!(line["event.id"], event.event_id.to_string());
+        assert_eq!(line["subscription.id"], "shop");
+        assert_eq!(
+            (&line["message.id"], &line["receives"]),
+            (&json!("a"), &json!(1))
+        );
+        assert!(line["duration_ms"].is_number());
+        let told = ["outcome", "error.class", "error", "result"];
+        seen.push(told.map(|name| line[name].clone()));
+        assert_eq!(line["retry_in_ms"].is_number(), line["outcome"] == "failed");
+    }
+    let none = Value::Null;
+    let closed = json!("the shop is closed");
+    let panicked = json!("the handler panicked: as the test wants it");
+    let expected = [
+        [json!("done"), none.clone(), none.clone(), none.clone()],
+        [
+            json!("repeat"),
+            none.clone(),
+            none.clone(),
+            json!(r#"{"sold":"apple"}"#),
+        ],
+        [json!("skipped"), none.clone(), none.clone(), none.clone()],
+        [
+            json!("dead_lettered"),
+            json!("ShopClosed"),
+            closed.clone(),
+            none.clone(),
+        ],
+        [json!("failed"), none.clone(), closed, none.clone()],
+        [json!("failed"), json!("Panicked"), panicked, none],
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_delivery_has_a_line_without_payload() {
+    lines();
+    let bench = Bench::default();
+    let mut malformed = message("a", &bench.order("apple"));
+    malformed["body"] = json!("secret");
+    bench.handle(vec![malformed]).await;
+    let [line] = &lines()[..] else {
+        panic!("not one line");
+    };
+    assert_eq!(line["outcome"], "dead_lettered");
+    assert_eq!(line["error.class"], "Malformed");
+    assert!(!line.to_string().contains("secret"), "{line}");
+}
