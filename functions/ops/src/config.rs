@@ -13,8 +13,12 @@ pub(crate) struct Config {
     pub(crate) event_log_table: String,
     /// Data that the log's items do not hold.
     pub(crate) payload_bucket: String,
-    /// In which hours the log has events.
+    /// Receipts, deliveries in trouble, and in which hours the log has events.
     pub(crate) outbox_table: String,
+    /// The mapping from the log's stream to dispatch.
+    pub(crate) dispatch_mapping_id: String,
+    /// What failed for good.
+    pub(crate) dead_letter_table: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -27,6 +31,8 @@ impl Config {
         let event_log_table = env.required("EVENT_LOG_TABLE");
         let payload_bucket = env.required("PAYLOAD_BUCKET");
         let outbox_table = env.required("OUTBOX_TABLE");
+        let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
+        let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             Some(Self {
@@ -35,6 +41,8 @@ impl Config {
                 event_log_table: event_log_table?,
                 payload_bucket: payload_bucket?,
                 outbox_table: outbox_table?,
+                dispatch_mapping_id: dispatch_mapping_id?,
+                dead_letter_table: dead_letter_table?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             })
         })

@@ -8,7 +8,7 @@ use pillarbox_domain::event_query::{
     BadParameter, Bounds, EventBodies, EventQuery, LogIndex, LogReader, ShownEvent,
 };
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
-use pillarbox_domain::{Clock, EventId};
+use pillarbox_domain::{Clock, EventId, LoggedEvent, TenantId};
 use pillarbox_runtime::http::{
     Caller, FieldError, Problem, Request, Response, json, json_as, query_parameters,
 };
@@ -60,15 +60,7 @@ where
     {
         let caller = Caller::of(request)?;
         let tenant = caller.require(Scope::Read)?;
-        let named = request.path_parameters.get("event_id");
-        let event_id: EventId = named
-            .map(String::as_str)
-            .unwrap_or_default()
-            .parse()
-            .map_err(|error| Problem::invalid_field("event_id", error))?;
-        let found = self.reader(settings).find(tenant, event_id).await?;
-        let event =
-            found.ok_or_else(|| Problem::not_found(format!("There is no event '{event_id}'.")))?;
+        let event = self.named(settings, tenant, request).await?;
         Ok(json_as(
             STRUCTURED_CONTENT_TYPE,
             StatusCode::OK,
@@ -76,7 +68,27 @@ where
         ))
     }
 
-    fn reader<'a, S>(&'a self, settings: &'a S) -> LogReader<'a, S, M, L> {
+    /// The event that the path names, 404 when there is none.
+    pub(crate) async fn named<S>(
+        &self,
+        settings: &S,
+        tenant: &TenantId,
+        request: &Request,
+    ) -> Result<LoggedEvent, Problem>
+    where
+        S: TenantSettingsReader + Sync,
+    {
+        let named = request.path_parameters.get("event_id");
+        let event_id: EventId = named
+            .map(String::as_str)
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| Problem::invalid_field("event_id", error))?;
+        let found = self.reader(settings).find(tenant, event_id).await?;
+        found.ok_or_else(|| Problem::not_found(format!("There is no event '{event_id}'.")))
+    }
+
+    pub(crate) fn reader<'a, S>(&'a self, settings: &'a S) -> LogReader<'a, S, M, L> {
         LogReader {
             settings,
             marks: &self.marks,
@@ -87,7 +99,8 @@ where
     }
 }
 
-fn refused(faults: Vec<BadParameter>) -> Problem {
+/// Every fault of a query, by the name of its parameter.
+pub(crate) fn refused(faults: Vec<BadParameter>) -> Problem {
     let errors = faults.into_iter().map(|fault| FieldError {
         field: fault.name,
         detail: fault.detail,

@@ -5,39 +5,60 @@ use std::time::Instant;
 use aws_lambda_events::http::StatusCode;
 use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
+use pillarbox_domain::dispatch::DeliveryQueues;
+use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
-use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::letters::LetterStore;
+use pillarbox_domain::receipt::ReceiptReader;
+use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
+use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
+use pillarbox_domain::trouble::TroubledDeliveries;
 use pillarbox_domain::{Clock, ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
+use crate::dead_letters::DeadLetters;
 use crate::events::Events;
-use crate::requests::{new_key, new_subscription, new_tenant, settings_change};
+use crate::journey::{self, Deliveries};
+use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::methods_of;
-use crate::schemas;
+use crate::{dispatch, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
     pub(crate) events: Events<L, M, C>,
+    /// What failed for good.
+    pub(crate) dead_letters: DeadLetters<D, Q, U, C>,
+    /// What was handed over, and what is in trouble.
+    pub(crate) deliveries: Deliveries<P, T>,
+    /// Dispatch as a whole.
+    pub(crate) switch: W,
     /// What a subscriber queue's name begins with.
     pub(crate) queue_prefix: String,
     /// Fills a buffer with random bytes from the system.
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, E> Ops<R, L, M, C, F>
+impl<R, L, M, C, F, D, Q, U, P, T, W, E> Ops<R, L, M, C, F, D, Q, U, P, T, W>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
+    R: SubscriptionRegistry,
     L: LogIndex + EventBodies + Sync,
     M: MarkedHours + Sync,
-    C: Clock,
+    C: Clock + Sync,
+    D: LetterStore + Sync,
+    Q: DeliveryQueues + Sync,
+    U: Upcasts + Sync,
+    P: ReceiptReader + Sync,
+    T: TroubledDeliveries + Sync,
+    W: DispatchSwitch,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -62,21 +83,84 @@ where
             "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
             "GET /v1/events" => self.events.list(&self.registry, request).await,
             "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
+            "GET /v1/events/{event_id}/journey" => self.journey(request).await,
             "POST /v1/tenants" => self.add_tenant(request).await,
             "GET /v1/tenants/{tenant}" => self.show_tenant(request).await,
             "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,
             "POST /v1/tenants/{tenant}/keys" => self.add_key(request).await,
-            "POST /v1/subscriptions" => self.add_subscription(request).await,
-            "GET /v1/schemas" => schemas::list(&self.registry, request).await,
-            "GET /v1/schemas/{type}" => schemas::show_type(&self.registry, request).await,
-            "PUT /v1/schemas/{type}" => schemas::change_mode(&self.registry, request).await,
-            "PUT /v1/schemas/{type}/{version}" => schemas::add(&self.registry, request).await,
-            "GET /v1/schemas/{type}/{version}" => schemas::show(&self.registry, request).await,
-            "POST /v1/schemas/{type}/{version}/check" => {
-                schemas::check(&self.registry, request).await
+            "GET /v1/dispatch" => dispatch::show(&self.switch, request).await,
+            "POST /v1/dispatch/pause" => dispatch::set(&self.switch, request, false).await,
+            "POST /v1/dispatch/resume" => dispatch::set(&self.switch, request, true).await,
+            _ if route.contains(" /v1/subscriptions") => self.subscriptions(route, request).await,
+            _ if route.contains(" /v1/dead-letters") => self.dead_letters(route, request).await,
+            _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn subscriptions(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        use subscriptions as routes;
+        let (registry, clock) = (&self.registry, &self.events.clock);
+        let (prefix, now) = (&self.queue_prefix, clock.now());
+        match route {
+            "POST /v1/subscriptions" => routes::add(registry, request, prefix, now).await,
+            "GET /v1/subscriptions" => routes::list(registry, request).await,
+            "POST /v1/subscriptions/test" => routes::test(registry, &self.events, request).await,
+            "GET /v1/subscriptions/{subscription}" => routes::show(registry, request).await,
+            "PATCH /v1/subscriptions/{subscription}" => {
+                routes::change(registry, request, prefix, now).await
+            }
+            "DELETE /v1/subscriptions/{subscription}" => routes::remove(registry, request).await,
+            "POST /v1/subscriptions/{subscription}/pause" => {
+                routes::pause(registry, request, clock).await
+            }
+            "POST /v1/subscriptions/{subscription}/resume" => {
+                routes::resume(registry, request, clock).await
+            }
+            "POST /v1/subscriptions/{subscription}/test" => {
+                routes::test_registered(registry, &self.events, request).await
             }
             _ => Err(no_such_route(request)),
         }
+    }
+
+    async fn dead_letters(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let (letters, registry) = (&self.dead_letters, &self.registry);
+        match route {
+            "GET /v1/dead-letters" => letters.list(request).await,
+            "POST /v1/dead-letters/redrive" => letters.redrive_all(registry, request).await,
+            "GET /v1/dead-letters/{dead_letter_id}" => letters.show(request).await,
+            "POST /v1/dead-letters/{dead_letter_id}/redrive" => {
+                letters.redrive(registry, request).await
+            }
+            "POST /v1/dead-letters/{dead_letter_id}/discard" => letters.discard(request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn schemas(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let registry = &self.registry;
+        match route {
+            "GET /v1/schemas" => schemas::list(registry, request).await,
+            "GET /v1/schemas/{type}" => schemas::show_type(registry, request).await,
+            "PUT /v1/schemas/{type}" => schemas::change_mode(registry, request).await,
+            "PUT /v1/schemas/{type}/{version}" => schemas::add(registry, request).await,
+            "GET /v1/schemas/{type}/{version}" => schemas::show(registry, request).await,
+            "POST /v1/schemas/{type}/{version}/check" => schemas::check(registry, request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn journey(&self, request: &Request) -> Result<Response, Problem> {
+        let letters = &self.dead_letters.letters;
+        journey::show(
+            &self.registry,
+            &self.events,
+            &self.deliveries,
+            letters,
+            request,
+        )
+        .await
     }
 
     async fn add_tenant(&self, request: &Request) -> Result<Response, Problem> {
@@ -151,25 +235,6 @@ where
             Problem::internal()
         })?;
         Ok(secret)
-    }
-
-    async fn add_subscription(&self, request: &Request) -> Result<Response, Problem> {
-        let caller = Caller::of(request)?;
-        let owner = caller.require(Scope::Operate)?;
-        let wanted = new_subscription(request, owner, &self.queue_prefix)?;
-        let added = self.registry.add_subscription(&wanted).await?;
-        let types: Vec<&str> = wanted
-            .types
-            .iter()
-            .map(|pattern| pattern.as_str())
-            .collect();
-        let mut shown = object!({
-            "id": wanted.id.as_str(), "types": types, "queue_url": wanted.queue_url.as_str(),
-        });
-        if let Some(version) = wanted.target_version {
-            shown["target_version"] = version.number().into();
-        }
-        Ok(json(status(added)?, &shown))
     }
 }
 

@@ -4,13 +4,10 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
+use pillarbox_domain::TenantId;
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::log_shard::LogShards;
-use pillarbox_domain::schema::SchemaVersion;
-use pillarbox_domain::schema::naming::InvalidSchemaVersion;
-use pillarbox_domain::subscription::{QueueUrl, TypePattern};
 use pillarbox_domain::tenant_settings::{Retention, SettingsChange};
-use pillarbox_domain::{Subscription, SubscriptionId, TenantId};
 use pillarbox_runtime::http::{FieldError, Problem, Request, body};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -42,16 +39,6 @@ struct SettingsBody {
 struct KeyBody {
     scopes: Vec<String>,
     name: Option<String>,
-}
-
-/// `POST /v1/subscriptions`
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SubscriptionBody {
-    id: String,
-    types: Vec<String>,
-    queue_url: String,
-    target_version: Option<u64>,
 }
 
 /// A tenant to register.
@@ -122,50 +109,6 @@ pub(crate) fn new_key(request: &Request) -> Result<NewKey, Problem> {
     }
 }
 
-pub(crate) fn new_subscription(
-    request: &Request,
-    owner: &TenantId,
-    queue_prefix: &str,
-) -> Result<Subscription, Problem> {
-    let SubscriptionBody {
-        id,
-        types,
-        queue_url,
-        target_version,
-    } = parse(request)?;
-    let mut errors = vec![];
-    let id = field::<SubscriptionId>("id", &id, &mut errors);
-    let types = fields::<TypePattern>("types", &types, &mut errors);
-    let queue_url = field::<QueueUrl>("queue_url", &queue_url, &mut errors);
-    let target_version = target_version.and_then(|version| {
-        let version = SchemaVersion::new(version);
-        let fault = |error: InvalidSchemaVersion| FieldError {
-            field: "target_version".to_owned(),
-            detail: error.to_string(),
-        };
-        version.map_err(|error| errors.push(fault(error))).ok()
-    });
-    let (Some(id), Some(queue_url), true) = (id, queue_url, errors.is_empty()) else {
-        return Err(Problem::invalid(errors));
-    };
-    if !queue_url.queue_name().starts_with(queue_prefix) {
-        let detail = format!(
-            "must name a queue that begins with {queue_prefix}: the bus may send to no other"
-        );
-        return Err(Problem::invalid_field("queue_url", detail));
-    }
-    let subscription = Subscription {
-        tenant: owner.clone(),
-        id,
-        types,
-        queue_url,
-        target_version,
-    };
-    let checked = subscription.check();
-    checked.map_err(|error| Problem::invalid_field(error.field(), error))?;
-    Ok(subscription)
-}
-
 pub(crate) fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let body = body(request)?;
     // An array of the members' values would do for serde.
@@ -175,7 +118,17 @@ pub(crate) fn parse<T: DeserializeOwned>(request: &Request) -> Result<T, Problem
     serde_json::from_slice(&body).map_err(|error| Problem::malformed(error.to_string()))
 }
 
-fn field<T: FromStr<Err: Display>>(
+/// A body that may be left out.
+pub(crate) fn parse_optional<T: DeserializeOwned + Default>(
+    request: &Request,
+) -> Result<T, Problem> {
+    match body(request)?.trim_ascii().is_empty() {
+        true => Ok(T::default()),
+        false => parse(request),
+    }
+}
+
+pub(crate) fn field<T: FromStr<Err: Display>>(
     name: &str,
     text: &str,
     errors: &mut Vec<FieldError>,
@@ -187,7 +140,7 @@ fn field<T: FromStr<Err: Display>>(
     parsed.map_err(|error| errors.push(error)).ok()
 }
 
-fn fields<T: FromStr<Err: Display>>(
+pub(crate) fn fields<T: FromStr<Err: Display>>(
     name: &str,
     texts: &[String],
     errors: &mut Vec<FieldError>,
@@ -198,7 +151,7 @@ fn fields<T: FromStr<Err: Display>>(
         .collect()
 }
 
-fn number<T, E: Display>(
+pub(crate) fn number<T, E: Display>(
     name: &str,
     number: Option<Number>,
     read: impl Fn(u64) -> Result<T, E>,
@@ -217,7 +170,7 @@ fn number<T, E: Display>(
 }
 
 /// JSON knows one kind of number: some clients write 6 as `6.0`.
-fn whole(number: &Number) -> Option<u64> {
+pub(crate) fn whole(number: &Number) -> Option<u64> {
     /// Up to here a double is exact, and far beyond every limit.
     const MAX: f64 = 1e15;
     let of_double = |double: f64| {

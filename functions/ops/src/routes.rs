@@ -1,15 +1,29 @@
 //! The paths of the API and the methods of each, whichever function answers them.
 
-/// Path templates and what `Allow` says of each. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 11] = [
+/// Path templates and what `Allow` says of each; where a path fits two, the first has the methods of both. `infra/openapi.yaml` has the same; its tests ask the API.
+const PATHS: [(&str, &str); 25] = [
+    ("/v1/dead-letters", "GET"),
+    ("/v1/dead-letters/redrive", "GET, POST"),
+    ("/v1/dead-letters/{dead_letter_id}", "GET"),
+    ("/v1/dead-letters/{dead_letter_id}/discard", "POST"),
+    ("/v1/dead-letters/{dead_letter_id}/redrive", "POST"),
+    ("/v1/dispatch", "GET"),
+    ("/v1/dispatch/pause", "POST"),
+    ("/v1/dispatch/resume", "POST"),
     ("/v1/events", "GET, POST"),
     ("/v1/events/{event_id}", "GET"),
+    ("/v1/events/{event_id}/journey", "GET"),
     ("/v1/health", "GET"),
     ("/v1/schemas", "GET"),
     ("/v1/schemas/{type}", "GET, PUT"),
     ("/v1/schemas/{type}/{version}", "GET, PUT"),
     ("/v1/schemas/{type}/{version}/check", "POST"),
-    ("/v1/subscriptions", "POST"),
+    ("/v1/subscriptions", "GET, POST"),
+    ("/v1/subscriptions/test", "DELETE, GET, PATCH, POST"),
+    ("/v1/subscriptions/{subscription}", "DELETE, GET, PATCH"),
+    ("/v1/subscriptions/{subscription}/pause", "POST"),
+    ("/v1/subscriptions/{subscription}/resume", "POST"),
+    ("/v1/subscriptions/{subscription}/test", "POST"),
     ("/v1/tenants", "POST"),
     ("/v1/tenants/{tenant}", "GET, PATCH"),
     ("/v1/tenants/{tenant}/keys", "POST"),

@@ -41,6 +41,13 @@ pub fn json_as<T: Serialize>(media_type: &'static str, status: StatusCode, body:
     )
 }
 
+/// 204: it is done, and there is nothing to say.
+pub fn no_content() -> Response {
+    let mut response = Response::default();
+    response.status_code = StatusCode::NO_CONTENT.as_u16().into();
+    response
+}
+
 fn respond<T: Serialize>(
     status: StatusCode,
     content_type: HeaderValue,

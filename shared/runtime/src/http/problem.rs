@@ -8,6 +8,7 @@ use pillarbox_domain::cloud_event::{ParseError, Violation};
 use pillarbox_domain::publish::Conflict;
 use pillarbox_domain::schema::DataViolations;
 use pillarbox_domain::store_error::StoreError;
+use pillarbox_domain::subscription::request::FieldFault;
 use pillarbox_domain::{ErrorChain, EventId};
 use serde::Serialize;
 
@@ -60,6 +61,13 @@ impl From<Violation> for FieldError {
             detail: violation.fault.to_string(),
             field: violation.field,
         }
+    }
+}
+
+impl From<FieldFault> for FieldError {
+    fn from(fault: FieldFault) -> Self {
+        let FieldFault { field, detail } = fault;
+        Self { field, detail }
     }
 }
 
@@ -258,6 +266,14 @@ impl Problem {
         Self {
             way_on: Some(WayOn::In(retry_after)),
             ..problem
+        }
+    }
+
+    /// The same problem, told in other words.
+    pub fn with_detail(self, detail: impl Into<String>) -> Self {
+        Self {
+            detail: detail.into(),
+            ..self
         }
     }
 
