@@ -7,11 +7,13 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
-use crate::commands::{events, keys, outbox, publish, schemas, subscriptions, tenants};
+use crate::commands::{
+    dead_letters, dispatch, events, journey, keys, outbox, publish, schemas, subscriptions, tenants,
+};
 use crate::error::Error;
 use crate::output::Output;
 
-/// Publish and read events, and set up tenants, keys and subscriptions of a Pillarbox bus.
+/// Publish and read events, see what became of them, and set up tenants, keys and subscriptions of a Pillarbox bus.
 #[derive(Debug, Parser)]
 #[command(name = "pillarbox", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -34,9 +36,17 @@ pub enum Command {
     /// API keys of a tenant, and the administrators' own key
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Which event types go to which queue
+    /// Which events go to which queue
     #[command(subcommand)]
     Subscriptions(subscriptions::SubscriptionsCommand),
+    /// Events that could not be delivered, and the way back
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
+    /// What became of an event: to whom it went, when, what failed and why
+    Journey(journey::JourneyArgs),
+    /// Whether events are handed over at all (administrators only)
+    #[command(subcommand)]
+    Dispatch(dispatch::DispatchCommand),
     /// For programs that write events into the log in transactions of their own
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
@@ -147,6 +157,17 @@ pub fn tenant_id(value: &str) -> Result<String, &'static str> {
     }
 }
 
+/// Takes an id on the command line that is a segment of a path: anything that stays one when it is escaped.
+///
+/// # Errors
+/// For nothing at all and for the dots that an address resolves, since those would lead to another route.
+pub fn path_segment(value: &str) -> Result<String, &'static str> {
+    match value {
+        "" | "." | ".." => Err("is no id"),
+        id => Ok(id.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -163,6 +184,16 @@ mod tests {
         let cli =
             Cli::try_parse_from(["pillarbox", "health", "--api-key", "pbk_demo_secret"]).unwrap();
         assert!(!format!("{cli:?}").contains("secret"));
+    }
+
+    #[test]
+    fn ids_that_would_lead_elsewhere_are_refused() {
+        for id in ["orders", "...", "a/b", "%2e%2e", " "] {
+            assert_eq!(path_segment(id).as_deref(), Ok(id));
+        }
+        for id in ["", ".", ".."] {
+            assert!(path_segment(id).is_err(), "{id}");
+        }
     }
 
     #[test]

@@ -100,6 +100,24 @@ impl BusClient {
         self.accepted(self.send(request).await)
     }
 
+    /// Posts to the path of these segments, without a body.
+    ///
+    /// # Errors
+    /// When there is no answer, or the bus refuses.
+    pub async fn post_nothing(&self, path: &[&str]) -> Result<Answer, Error> {
+        let request = self.request(Method::POST, path);
+        self.accepted(self.send(request).await)
+    }
+
+    /// Removes what is at the path of these segments, with these parameters.
+    ///
+    /// # Errors
+    /// When there is no answer, or the bus refuses.
+    pub async fn delete(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Error> {
+        let request = self.request_to(Method::DELETE, self.endpoint_with(path, query));
+        self.accepted(self.send(request).await)
+    }
+
     /// Changes what is at the path of these segments, as `body` says.
     ///
     /// # Errors
@@ -130,9 +148,7 @@ impl BusClient {
     /// # Errors
     /// When there is no answer, or the bus refuses.
     pub async fn get_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Error> {
-        let mut url = endpoint(&self.base, path);
-        url.query_pairs_mut().extend_pairs(query);
-        let request = self.request_to(Method::GET, url);
+        let request = self.request_to(Method::GET, self.endpoint_with(path, query));
         self.accepted(self.send(request).await)
     }
 
@@ -170,6 +186,15 @@ impl BusClient {
 
     fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         self.request_to(method, endpoint(&self.base, path))
+    }
+
+    fn endpoint_with(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = endpoint(&self.base, path);
+        // Of no parameters there would be a `?` all the same.
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
     }
 
     fn request_to(&self, method: Method, url: Url) -> RequestBuilder {

@@ -99,6 +99,10 @@ pub enum Error {
     },
     #[error("the data do not fit version {version} of {event_type}")]
     Unfit { event_type: String, version: u32 },
+    #[error(
+        "{refused} of {total} dead letters are not redriven; doing it again is safe: no letter is redriven twice"
+    )]
+    NotAllRedriven { refused: u64, total: u64 },
     #[error("no random bytes from the operating system, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
     #[error("cannot write the result to standard output")]
@@ -131,6 +135,7 @@ impl Error {
             | Self::NoItems { .. }
             | Self::FaultyItems { .. }
             | Self::Unfit { .. }
+            | Self::NotAllRedriven { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
         }

@@ -1,4 +1,5 @@
-//! `pillarbox`: publish events and set up tenants, keys and subscriptions of a Pillarbox bus.
+//! `pillarbox`: publish events, see what became of them, and set up tenants, keys and subscriptions of a Pillarbox
+//! bus.
 //!
 //! It speaks HTTP to the bus and to nothing else: it needs no AWS credentials. What it checks offline, it checks by
 //! the bus's own code.
@@ -8,9 +9,14 @@ mod arguments;
 mod client;
 mod commands;
 mod error;
+mod input;
+mod members;
 mod output;
+mod pages;
+mod paint;
 mod problem;
 mod retry;
+mod times;
 
 use std::process::ExitCode;
 

@@ -3,7 +3,10 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
+use crate::client::{Answer, BusClient};
 use crate::error::Error;
 
 /// How a result is printed.
@@ -31,6 +34,26 @@ impl Output {
                 let json =
                     serde_json::to_string(result).map_err(|error| Error::Output(error.into()))?;
                 print_line(&json)
+            }
+        }
+    }
+
+    /// Prints an answer of the bus as it came, or the text that `text` makes of what is read of it.
+    ///
+    /// # Errors
+    /// When it is not what this route answers, or standard output cannot be written.
+    pub fn print_answer<T: DeserializeOwned>(
+        self,
+        client: &BusClient,
+        answer: &Answer,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Error> {
+        let read: T = client.read(answer)?;
+        match self {
+            Self::Text => print_line(&text(&read)),
+            Self::Json => {
+                let whole: Box<RawValue> = client.read(answer)?;
+                print_line(whole.get())
             }
         }
     }

@@ -75,7 +75,7 @@ impl Problem {
                 Some("The bus does not know this key, or it has expired: check PILLARBOX_API_KEY.")
             }
             StatusCode::FORBIDDEN => Some(
-                "The key lacks the scope for this. Tenants and keys take the administrators' key: \
+                "The key lacks the scope for this. Tenants, keys and dispatch take the administrators' key: \
                  PILLARBOX_API_KEY=\"$PILLARBOX_ADMIN_KEY\" pillarbox …",
             ),
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {

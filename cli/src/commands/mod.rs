@@ -1,7 +1,10 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
+pub mod dead_letters;
+pub mod dispatch;
 pub mod events;
 pub mod health;
+pub mod journey;
 pub mod keys;
 pub mod outbox;
 pub mod publish;
@@ -24,6 +27,9 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Tenants(command) => tenants::run(command, global).await,
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
+        Command::DeadLetters(command) => dead_letters::run(command, global).await,
+        Command::Journey(args) => journey::run(args, global).await,
+        Command::Dispatch(command) => dispatch::run(command, global).await,
         Command::Outbox(command) => outbox::run(command, global).await,
         Command::Schemas(command) => schemas::run(command, global).await,
         Command::Health => health::run(global).await,

@@ -1,8 +1,5 @@
 //! `pillarbox schemas …`
 
-use std::fs;
-use std::io::{self, Read};
-
 use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::Table;
 use comfy_table::presets::NOTHING;
@@ -12,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::arguments::Global;
 use crate::error::Error;
+use crate::input::{json_of, text_of};
 use crate::output;
 use crate::problem::{FieldError, shown};
 
@@ -260,26 +258,6 @@ fn event_type(value: &str) -> Result<String, &'static str> {
     } else {
         Err("a type that has schemas is made of A-Z, a-z, 0-9 and . _ ~ -")
     }
-}
-
-fn json_of(path: &str) -> Result<Box<RawValue>, Error> {
-    serde_json::from_str(&text_of(path)?).map_err(|source| Error::NotJson {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn text_of(path: &str) -> Result<String, Error> {
-    let text = if path == "-" {
-        let mut text = String::new();
-        io::stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(path)
-    };
-    text.map_err(|source| Error::ReadFile {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]
