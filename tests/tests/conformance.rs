@@ -17,11 +17,14 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLogIndex, DynamoReceipts,
-    DynamoRegistry, decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLetters, DynamoLogIndex,
+    DynamoReceipts, DynamoRegistry, DynamoSuspensions, DynamoTroubledDeliveries,
+    decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
 };
+use pillarbox_domain::dead_letter::Failure;
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
+use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, LoggedEvent};
 use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, tenant};
 use pillarbox_testkit::{ManualClock, MemoryPayloads, conformance};
@@ -114,6 +117,71 @@ async fn the_registry_conforms() {
 }
 
 #[tokio::test]
+async fn subscriptions_and_suspensions_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("RegistryTable").await.name;
+    let registry = DynamoRegistry::new(engine.client, table);
+    let clock = ManualClock::default();
+    conformance::subscriptions::subscriptions(&registry, &clock).await;
+    let suspensions = DynamoSuspensions::new(registry.clone(), clock.clone());
+    conformance::subscriptions::suspensions(&registry, &suspensions, &clock).await;
+}
+
+#[tokio::test]
+async fn deliveries_in_trouble_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let rows = DynamoTroubledDeliveries::new(engine.client, table);
+    conformance::trouble::troubled_deliveries(&rows, &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn receipts_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let receipts = DynamoReceipts::new(engine.client, table);
+    conformance::receipts::receipts_of_events(&receipts, &ManualClock::default()).await;
+}
+
+/// What stands in an index costs; a delivery that is settled well is in none any more.
+#[tokio::test]
+async fn only_deliveries_that_are_not_recovered_are_in_the_indexes() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let rows = DynamoTroubledDeliveries::new(engine.client.clone(), table.clone());
+    let clock = ManualClock::default();
+    let counts = async || {
+        let mut counts = [0, 0];
+        for (index, count) in ["ByStatus", "ByDue"].into_iter().zip(&mut counts) {
+            let scan = engine.client.scan().table_name(&table).index_name(index);
+            *count = scan.send().await.unwrap().count();
+        }
+        counts
+    };
+    let event = logged(&clock, &tenant("demo"), event("1", json!(1)));
+    let attempt = Attempt {
+        at: clock.now(),
+        failure: Failure::new("ServiceUnavailable", "later"),
+    };
+    let now = TroubleStatus::Retrying {
+        next_attempt_at: clock.now(),
+    };
+    let ends = [
+        (TroubleStatus::Recovered { at: clock.now() }, [0, 0]),
+        (TroubleStatus::Failed { at: clock.now() }, [1, 0]),
+    ];
+    for ((end, left), id) in ends.into_iter().zip(["a", "b"]) {
+        let row = TroubledDelivery::new(&event, &id.parse().unwrap(), now, attempt.clone());
+        assert!(rows.open(&row).await.unwrap());
+        assert_eq!(counts().await, [1, 1]);
+        let mut held = rows.hold(&row.key, clock.now()).await.unwrap().unwrap();
+        held.status = end;
+        assert!(rows.settle(&held).await.unwrap());
+        assert_eq!(counts().await, left, "{end:?}");
+    }
+}
+
+#[tokio::test]
 async fn schemas_conform() {
     let engine = Engine::of_process();
     let table = engine.table("RegistryTable").await.name;
@@ -128,7 +196,8 @@ async fn subscriptions_of_more_than_a_page_are_all_read() {
     let engine = Engine::of_process();
     let table = engine.table("RegistryTable").await.name;
     let registry = DynamoRegistry::new(engine.client.clone(), table.clone());
-    conformance::many_subscriptions(&registry, MORE_THAN_TWO_PAGES).await;
+    let clock = ManualClock::default();
+    conformance::subscriptions::many_subscriptions(&registry, &clock, MORE_THAN_TWO_PAGES).await;
 
     let query = engine.client.query().table_name(table);
     let page = query
@@ -150,6 +219,17 @@ async fn the_inbox_conforms() {
     let table = engine.table("SubscriberExampleInboxTable").await.name;
     let inbox = DynamoInbox::new(engine.client, table, clock.clone(), RETENTION);
     conformance::inbox(&inbox, &clock).await;
+}
+
+#[tokio::test]
+async fn dead_letters_conform() {
+    let engine = Engine::of_process();
+    let clock = ManualClock::default();
+    let table = engine.table("DeadLetterTable").await.name;
+    let payloads = MemoryPayloads::default();
+    let letters = DynamoLetters::new(engine.client, table, payloads.clone());
+    pillarbox_testkit::letters::conformance(&letters, &clock).await;
+    assert_eq!(payloads.len(), 2, "what an item holds is in the bucket");
 }
 
 /// The log with an event that carries a correlation id and one that does not.
@@ -362,6 +442,7 @@ async fn a_receipt_can_be_read_by_any_program() {
             tenant: tenant("demo"),
             event_type: "order.created".to_owned(),
             subscriptions: vec!["audit".parse().unwrap(), "mail".parse().unwrap()],
+            withheld: vec!["paused".parse().unwrap()],
             event_ids: event_ids.clone(),
         }],
     };
@@ -388,6 +469,7 @@ async fn a_receipt_can_be_read_by_any_program() {
         group["subscriptions"].as_l().unwrap(),
         &[text("audit"), text("mail")]
     );
+    assert_eq!(group["withheld"].as_l().unwrap(), &[text("paused")]);
     let packed: Vec<u8> = event_ids.iter().flat_map(|id| *id.as_bytes()).collect();
     assert_eq!(packed.len(), 3 * 16);
     assert_eq!(group["event_ids"].as_b().unwrap().as_ref(), packed);

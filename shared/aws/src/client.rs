@@ -14,6 +14,11 @@ const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
 /// The longest that one attempt may take before it is tried again on another connection.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// The one TLS of whatever connects.
+pub(crate) fn tls() -> Provider {
+    Provider::Rustls(CryptoMode::AwsLc)
+}
+
 /// Where AWS is and who is asking: what Lambda puts into a function's environment.
 ///
 /// It holds a secret, and so cannot be printed.
@@ -59,7 +64,7 @@ impl Clients {
             .operation_attempt_timeout(ATTEMPT_TIMEOUT)
             .build();
         let http = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_provider(tls())
             .build_https();
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -74,6 +79,11 @@ impl Clients {
     /// A DynamoDB client.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         aws_sdk_dynamodb::Client::new(&self.0)
+    }
+
+    /// A Lambda client.
+    pub fn lambda(&self) -> aws_sdk_lambda::Client {
+        aws_sdk_lambda::Client::new(&self.0)
     }
 
     /// An S3 client.

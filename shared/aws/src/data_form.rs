@@ -110,7 +110,7 @@ impl DataForm {
 }
 
 /// The smaller form, if there is one. A compressor that fails is one that does not help.
-fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn compress(bytes: &[u8]) -> Option<Vec<u8>> {
     if bytes.len() < MIN_COMPRESSED_BYTES {
         return None;
     }

@@ -12,7 +12,7 @@ use pillarbox_domain::inbox::{Claim, ClaimToken, Inbox, InboxKey};
 use pillarbox_domain::{Clock, StoreError};
 
 use crate::error::store_error;
-use crate::item::{Item, Reader, n, s};
+use crate::item::{Item, Reader, n, s, unix_millis};
 use crate::keys;
 
 /// The effect's result; its presence closes the claim.
@@ -152,9 +152,4 @@ fn found(item: Option<&Item>, token: ClaimToken) -> Result<Claim, StoreError> {
         return Ok(Claim::Granted(token));
     }
     Ok(Claim::Held)
-}
-
-fn unix_millis(at: time::UtcDateTime) -> i64 {
-    // Milliseconds of the year 9999 are far below 2^63.
-    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
 }

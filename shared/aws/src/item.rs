@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use pillarbox_domain::StoreError;
+use time::UtcDateTime;
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -16,6 +17,17 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
 /// A number attribute's value.
 pub(crate) fn n(number: i64) -> AttributeValue {
     AttributeValue::N(number.to_string())
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn unix_millis(at: UtcDateTime) -> i64 {
+    // Milliseconds of the year 9999 are far below 2^63.
+    i64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+/// The value of a time, in whole milliseconds since 1970.
+pub(crate) fn millis(time: UtcDateTime) -> AttributeValue {
+    AttributeValue::N((time.unix_timestamp_nanos() / 1_000_000).to_string())
 }
 
 /// Reads the attributes of one item, and names it when one is missing or of another type.
@@ -56,6 +68,18 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(crate) fn unsigned(&self, name: &str) -> Result<u64, StoreError> {
+        let number = u64::try_from(self.number(name)?);
+        number.map_err(|error| self.malformed(name, error))
+    }
+
+    /// A time in milliseconds since 1970.
+    pub(crate) fn time(&self, name: &str) -> Result<UtcDateTime, StoreError> {
+        let nanos = i128::from(self.number(name)?) * 1_000_000;
+        let time = UtcDateTime::from_unix_timestamp_nanos(nanos);
+        time.map_err(|error| self.malformed(name, error))
+    }
+
     /// A number that need not be there, made into what it means.
     pub(crate) fn optional_number<T, E: std::fmt::Display>(
         &self,
@@ -65,8 +89,7 @@ impl<'a> Reader<'a> {
         if !self.item.contains_key(name) {
             return Ok(None);
         }
-        let number = u64::try_from(self.number(name)?);
-        let number = number.map_err(|error| self.malformed(name, error))?;
+        let number = self.unsigned(name)?;
         let meant = read(number).map_err(|error| self.malformed(name, error))?;
         Ok(Some(meant))
     }
@@ -78,6 +101,22 @@ impl<'a> Reader<'a> {
         self.text(name)?
             .parse()
             .map_err(|error: T::Err| self.malformed(name, error))
+    }
+
+    /// A text that need not be there, made into what it means.
+    pub(crate) fn optional_parsed<T>(&self, name: &str) -> Result<Option<T>, StoreError>
+    where
+        T: std::str::FromStr<Err: std::fmt::Display>,
+    {
+        let text = self.optional_text(name)?;
+        let parsed = text.map(str::parse).transpose();
+        parsed.map_err(|error: T::Err| self.malformed(name, error))
+    }
+
+    /// A time in whole milliseconds since 1970.
+    pub(crate) fn millis(&self, name: &str) -> Result<UtcDateTime, StoreError> {
+        let nanos = i128::from(self.number(name)?) * 1_000_000;
+        UtcDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| self.malformed(name, error))
     }
 
     pub(crate) fn malformed(&self, name: &str, detail: impl std::fmt::Display) -> StoreError {

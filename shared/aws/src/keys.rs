@@ -7,6 +7,7 @@ use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
 use pillarbox_domain::schema::{SchemaType, SchemaVersion};
+use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
 use time::{Date, Month, UtcDateTime};
 
@@ -67,6 +68,55 @@ pub fn receipt(batch: &BatchId) -> String {
     }
 }
 
+/// The partition key of the outbox's index `ByDue`.
+pub const DUE_PK: &str = "due_pk";
+/// The sort key of the outbox's index `ByDue`: milliseconds since 1970.
+pub const DUE_MS: &str = "due_ms";
+/// The partition key of the outbox's index `ByStatus`.
+pub const STATUS_PK: &str = "status_pk";
+/// The sort key of the outbox's index `ByStatus`.
+pub const STATUS_SK: &str = "status_sk";
+
+/// Parts of the index `ByDue`, so that no partition of it is hot when much is in trouble.
+pub const DUE_PARTS: u8 = 8;
+
+/// `T#<tenant>#E#<event id>`: the deliveries of an event that are in trouble. The tenant is in it, since a producer
+/// may choose its event ids.
+pub fn trouble(tenant: &TenantId, event_id: EventId) -> String {
+    format!("T#{tenant}#E#{event_id}")
+}
+
+/// `S#<subscription>`: the delivery to one subscription, below [`trouble`].
+pub fn troubled(subscription: &SubscriptionId) -> String {
+    format!("S#{subscription}")
+}
+
+/// The way back from [`trouble`] and [`troubled`].
+pub fn parse_trouble(pk: &str, sk: &str) -> Option<DeliveryKey> {
+    let (tenant, event_id) = pk.strip_prefix("T#")?.split_once("#E#")?;
+    Some(DeliveryKey {
+        tenant: tenant.parse().ok()?,
+        event_id: event_id.parse().ok()?,
+        subscription: sk.strip_prefix("S#")?.parse().ok()?,
+    })
+}
+
+/// `T#<tenant>#<status>`: a tenant's deliveries in trouble, by what is to become of them.
+pub fn trouble_status(tenant: &TenantId, status: &str) -> String {
+    format!("T#{tenant}#{status}")
+}
+
+/// `DUE#<part>`: deliveries that are tried again, of all tenants, by when they are overdue.
+pub fn due(part: u8) -> String {
+    format!("DUE#{part}")
+}
+
+/// [`due`] of the part that an event's deliveries are in.
+pub fn due_part_of(event_id: EventId) -> String {
+    let [.., last] = *event_id.as_bytes();
+    due(last % DUE_PARTS)
+}
+
 const ACTIVE_HOURS_PREFIX: &str = "HOURS#";
 
 /// `HOURS#<yyyymmdd>`: the hours of a day in which a tenant has events, below [`tenant`] in the outbox table.
@@ -92,6 +142,8 @@ pub fn parse_active_hours(key: &str) -> Option<LogDay> {
 pub const TENANT: &str = "TENANT";
 /// The registry's sort key of what is done with events that do not fit their schemas, by type.
 pub const TENANT_SCHEMAS: &str = "TENANT#SCHEMAS";
+/// The registry's sort key of the number that tells when an owner's subscriptions have changed.
+pub const SUBSCRIPTIONS: &str = "SUBSCRIPTIONS";
 /// What the registry's sort keys of subscriptions begin with.
 pub const SUBSCRIPTION_PREFIX: &str = "SUB#";
 
@@ -114,6 +166,30 @@ pub fn schema(event_type: &SchemaType, version: SchemaVersion) -> String {
 pub fn inbox(key: &InboxKey) -> String {
     format!("T#{}#S#{}#{}", key.tenant, key.subscription, key.event_id)
 }
+
+/// `T#<tenant>#BODY`: the bodies of a tenant's dead letters, whose letters stand under [`tenant`]. The sort keys of
+/// both are the letters' ids.
+pub fn letter_bodies(tenant: &TenantId) -> String {
+    format!("T#{tenant}#BODY")
+}
+
+/// `T#<tenant>#D#<event id>`: by which the dead letters of an event are found, and repeats of them known.
+pub fn letters_of_event(tenant: &TenantId, event_id: EventId) -> String {
+    format!("T#{tenant}#D#{event_id}")
+}
+
+/// `<subscription>#<job>`, or `<subscription>#-` without one: a failed delivery of an event.
+pub fn failed_delivery(subscription: &SubscriptionId, job: Option<&str>) -> String {
+    format!("{subscription}#{}", job.unwrap_or(NO_JOB))
+}
+
+/// `T#<tenant>#M#<message id>`: by which a record is known that is no delivery and came as this message.
+pub fn letter_of_message(tenant: &TenantId, message_id: &str) -> String {
+    format!("T#{tenant}#M#{message_id}")
+}
+
+/// The sort key where there is nothing to tell apart, and the part of one that says so.
+pub const NO_JOB: &str = "-";
 
 /// Days that objects of the payload bucket are kept, by the first part of their keys. template.yaml has a
 /// lifecycle rule for each.
@@ -177,6 +253,18 @@ mod tests {
             };
             assert_eq!(payload(&key), format!("d{class}/demo/{event_id}"), "{days}");
         }
+    }
+
+    #[test]
+    fn dead_letters_bodies_and_names_are_apart() {
+        let event_id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        let subscription = "orders".parse().unwrap();
+        assert_eq!(letter_bodies(&demo()), "T#demo#BODY");
+        let of_event = letters_of_event(&demo(), event_id);
+        assert_eq!(of_event, format!("T#demo#D#{event_id}"));
+        assert_eq!(failed_delivery(&subscription, None), "orders#-");
+        assert_eq!(failed_delivery(&subscription, Some("j#1")), "orders#j#1");
+        assert_eq!(letter_of_message(&demo(), "m-1"), "T#demo#M#m-1");
     }
 
     #[test]

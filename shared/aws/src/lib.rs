@@ -4,15 +4,18 @@
 #![warn(missing_docs)]
 
 mod active_hours;
+mod answers;
 mod client;
 mod data_form;
 mod dead_letters;
+mod dispatch_switch;
 mod error;
 mod event_item;
 mod event_log;
 mod inbox;
 mod item;
 pub mod keys;
+mod letters;
 mod log_query;
 mod outbox;
 mod outbox_check;
@@ -20,15 +23,24 @@ mod payloads;
 mod queues;
 mod receipts;
 mod registry;
+mod retry_queue;
 mod schemas;
+mod subscription_item;
+mod subscriptions;
 mod tenants;
+mod trouble;
+mod trouble_item;
+mod visibility;
 
 pub use active_hours::DynamoActiveHours;
+pub use answers::HttpAnswers;
 pub use client::{AwsEnvironment, Clients};
-pub use dead_letters::SqsDeadLetters;
+pub use dead_letters::SqsDeadLetterQueue;
+pub use dispatch_switch::LambdaDispatchSwitch;
 pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;
 pub use inbox::DynamoInbox;
+pub use letters::DynamoLetters;
 pub use log_query::DynamoLogIndex;
 pub use outbox::{Cancelled, OutboxPutError, UnexplainedError, explain_cancelled, outbox_put};
 pub use outbox_check::{ItemFault, check_event_item};
@@ -36,6 +48,10 @@ pub use payloads::S3Payloads;
 pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;
 pub use registry::DynamoRegistry;
+pub use retry_queue::SqsRetryQueue;
+pub use subscriptions::DynamoSuspensions;
+pub use trouble::DynamoTroubledDeliveries;
+pub use visibility::SqsVisibility;
 
 /// What a producer's own transaction is made of, and what it is told when it is cancelled.
 pub mod transaction {

@@ -10,6 +10,7 @@ use crate::error::store_error;
 use crate::keys;
 
 /// Data in one bucket, an object each.
+#[derive(Clone)]
 pub struct S3Payloads {
     client: Client,
     bucket: String,

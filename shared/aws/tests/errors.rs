@@ -4,18 +4,27 @@
 
 mod support;
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 
 use aws_smithy_http_client::test_util::StaticReplayClient;
-use pillarbox_aws::{DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeliveryQueues};
+use pillarbox_aws::{
+    DynamoEventLog, DynamoReceipts, DynamoRegistry, SqsDeadLetterQueue, SqsDeliveryQueues,
+    SqsVisibility,
+};
+use pillarbox_domain::dead_letter::{DeadLetterQueue, Failure, GivenUp, Origin};
 use pillarbox_domain::delivery::Message;
-use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
+use pillarbox_domain::dispatch::{DeliveryQueues, Refusal, SendError};
 use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog};
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
+use pillarbox_domain::registry::SubscriptionRegistry;
+use pillarbox_domain::subscription_cache::SubscriptionSource;
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
+use pillarbox_domain::visibility::{Hidden, NotHidden, Visibility};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
-use pillarbox_testkit::builders::{event, logged, tenant};
+use pillarbox_testkit::builders::{event, logged, subscription, tenant};
 use pillarbox_testkit::{ManualClock, MemoryPayloads};
 use serde_json::{Value, json};
 use support::{calls, dynamodb, json_answer};
@@ -30,14 +39,25 @@ fn refusal(code: &str) -> StaticReplayClient {
     aws(400, &json!({ "__type": kind, "message": "as recorded" }))
 }
 
-fn queues(answers: StaticReplayClient) -> SqsDeliveryQueues {
+fn sqs(answers: StaticReplayClient) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("eu-west-1"))
         .credentials_provider(Credentials::new("a", "b", None, None, "test"))
         .retry_config(RetryConfig::disabled())
         .http_client(answers);
-    SqsDeliveryQueues::new(aws_sdk_sqs::Client::from_conf(config.build()))
+    aws_sdk_sqs::Client::from_conf(config.build())
+}
+
+fn queues(answers: StaticReplayClient) -> SqsDeliveryQueues {
+    SqsDeliveryQueues::new(&sqs(answers))
+}
+
+/// What was asked of AWS, call by call.
+fn asked(aws: &StaticReplayClient) -> Vec<Value> {
+    let calls = aws.actual_requests();
+    let bodies = calls.map(|call| serde_json::from_slice(call.body().bytes().unwrap()));
+    bodies.map(Result::unwrap).collect()
 }
 
 type Log = DynamoEventLog<MemoryPayloads, ManualClock>;
@@ -93,6 +113,8 @@ async fn receipts_and_subscriptions_tell_throttling_too() {
         event_type: "t".to_owned(),
         event_id: clock.next_id(),
         subscriptions: vec![],
+        withheld: vec![],
+        retrying: 0,
         dead_lettered: 0,
     };
     let batch = clock.next_id();
@@ -103,8 +125,12 @@ async fn receipts_and_subscriptions_tell_throttling_too() {
     assert!(matches!(error, StoreError::Throttled { .. }), "{error:?}");
 
     let registry = DynamoRegistry::new(throttling(), "registry".to_owned());
-    let error = registry.of(&tenant("demo")).await.unwrap_err();
+    let error = registry.revision(&tenant("demo")).await.unwrap_err();
     assert!(matches!(error, StoreError::Throttled { .. }), "{error:?}");
+    let registry = DynamoRegistry::new(throttling(), "registry".to_owned());
+    let wanted = subscription(&tenant("demo"), "a", &["*"]);
+    let error = registry.add_subscription(&wanted, clock.now()).await;
+    assert!(matches!(error, Err(StoreError::Throttled { .. })));
 }
 
 async fn send(answers: StaticReplayClient, count: usize) -> Vec<Result<(), SendError>> {
@@ -133,11 +159,14 @@ async fn a_200_with_failed_entries_is_read_entry_by_entry() {
     };
     let internal = internal.as_ref().unwrap_err();
     assert_eq!(
-        (&*internal.code, internal.retryable),
-        ("InternalError", true)
+        (&*internal.code, internal.refusal),
+        ("InternalError", Refusal::Transient)
     );
     let invalid = invalid.as_ref().unwrap_err();
-    assert_eq!((&*invalid.detail, invalid.retryable), ("U+FFFF", false));
+    assert_eq!(
+        (&*invalid.detail, invalid.refusal),
+        ("U+FFFF", Refusal::Message)
+    );
     assert_eq!(*taken, Ok(()));
     assert_eq!(*forgotten, Err(SendError::unanswered()));
 }
@@ -145,16 +174,19 @@ async fn a_200_with_failed_entries_is_read_entry_by_entry() {
 #[tokio::test]
 async fn a_call_that_fails_fails_for_every_message_of_it() {
     let cases = [
-        ("QueueDoesNotExist", false),
-        ("AccessDeniedException", false),
-        ("ThrottlingException", true),
+        ("QueueDoesNotExist", Refusal::Queue),
+        ("AWS.SimpleQueueService.NonExistentQueue", Refusal::Queue),
+        ("AccessDeniedException", Refusal::Queue),
+        ("BatchRequestTooLong", Refusal::Message),
+        ("ThrottlingException", Refusal::Transient),
+        ("SomethingNew", Refusal::Transient),
     ];
-    for (code, retryable) in cases {
+    for (code, expected) in cases {
         let answers = send(refusal(code), 3).await;
         assert_eq!(answers.len(), 3);
         for answer in answers {
             let error = answer.unwrap_err();
-            assert_eq!((&*error.code, error.retryable), (code, retryable));
+            assert_eq!((&*error.code, error.refusal), (code, expected));
         }
     }
 }
@@ -280,4 +312,147 @@ async fn what_is_set_for_a_tenant_is_read_as_it_is_now() {
     let call = aws.actual_requests().next().unwrap();
     let asked: Value = serde_json::from_slice(call.body().bytes().unwrap()).unwrap();
     assert_eq!(asked["ConsistentRead"], true);
+}
+
+fn hidden(count: usize) -> Vec<Hidden> {
+    let hidden = (0..count).map(|n| Hidden {
+        receipt_handle: format!("h-{n}"),
+        lasting: Duration::from_millis(1_001),
+    });
+    hidden.collect()
+}
+
+async fn hide(aws: &StaticReplayClient, messages: &[Hidden]) -> Vec<Result<(), NotHidden>> {
+    let queue_url = "https://sqs.eu-west-1.amazonaws.com/1/q".to_owned();
+    let visibility = SqsVisibility::new(sqs(aws.clone()), queue_url);
+    visibility.hide(messages).await
+}
+
+#[tokio::test]
+async fn visibility_is_changed_by_tens_and_each_answer_is_read() {
+    let answer = json!({
+        "Successful": [{ "Id": "1" }],
+        "Failed": [
+            { "Id": "0", "Code": "ReceiptHandleIsInvalid", "SenderFault": true, "Message": "it is gone" },
+        ],
+    });
+    let second = json!({ "Successful": [{ "Id": "0" }], "Failed": [] });
+    let aws = StaticReplayClient::new(vec![json_answer(200, &answer), json_answer(200, &second)]);
+    let answers = hide(&aws, &hidden(11)).await;
+    let gone = NotHidden {
+        code: "ReceiptHandleIsInvalid".to_owned(),
+        detail: "it is gone".to_owned(),
+    };
+    assert_eq!(answers.len(), 11);
+    assert_eq!(answers[..2], [Err(gone), Ok(())]);
+    let forgotten = answers[2..10].iter();
+    assert!(forgotten.eq(&vec![Err(NotHidden::unanswered()); 8]));
+    assert_eq!(answers[10], Ok(()));
+    let asked = asked(&aws);
+    let entries: Vec<usize> = asked
+        .iter()
+        .map(|call| call["Entries"].as_array().unwrap().len())
+        .collect();
+    assert_eq!(entries, [10, 1]);
+    let expected = json!({ "Id": "0", "ReceiptHandle": "h-10", "VisibilityTimeout": 2 });
+    assert_eq!(asked[1]["Entries"][0], expected, "no message comes early");
+}
+
+#[tokio::test]
+async fn no_message_is_hidden_longer_than_sqs_allows() {
+    let answer = json!({ "Successful": [{ "Id": "0" }], "Failed": [] });
+    let aws = aws(200, &answer);
+    let for_ever = Hidden {
+        receipt_handle: "h".to_owned(),
+        lasting: Duration::MAX,
+    };
+    assert_eq!(hide(&aws, &[for_ever]).await, [Ok(())]);
+    let lasting = &asked(&aws)[0]["Entries"][0]["VisibilityTimeout"];
+    assert_eq!(*lasting, 43_200 - 900);
+}
+
+#[tokio::test]
+async fn a_call_that_cannot_hide_fails_for_each_message() {
+    for code in ["QueueDoesNotExist", "AccessDeniedException"] {
+        let answers = hide(&refusal(code), &hidden(3)).await;
+        assert_eq!(answers.len(), 3);
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.as_ref().unwrap_err().code == code)
+        );
+    }
+}
+
+fn given_up(message: Message) -> GivenUp {
+    let at = ManualClock::default().now();
+    GivenUp {
+        origin: Origin::Subscriber,
+        error: Failure::new("Timeout", "too long"),
+        attempts: 6,
+        first_failed_at: at,
+        last_failed_at: at,
+        message,
+    }
+}
+
+async fn put(aws: &StaticReplayClient, group: &str) -> Result<(), StoreError> {
+    let queue_url = "https://sqs.eu-west-1.amazonaws.com/1/dead".to_owned();
+    let dead_letters = SqsDeadLetterQueue::new(sqs(aws.clone()), queue_url);
+    let message = Message {
+        body: "{}".to_owned(),
+        attributes: vec![("tenant", "demo".to_owned())],
+        group: group.to_owned(),
+    };
+    dead_letters.put(&given_up(message)).await
+}
+
+#[tokio::test]
+async fn a_dead_letter_is_the_message_with_what_happened_as_attributes() {
+    let answer = json!({
+        "MessageId": "m", "MD5OfMessageBody": "99914b932bd37a50b983c5e7c90ae93b",
+    });
+    for (group, expected) in [("demo", json!("demo")), ("", Value::Null)] {
+        let aws = aws(200, &answer);
+        put(&aws, group).await.unwrap();
+        let asked = &asked(&aws)[0];
+        assert_eq!(asked["MessageBody"], "{}");
+        assert_eq!(asked["MessageGroupId"], expected);
+        let attributes = asked["MessageAttributes"].as_object().unwrap();
+        let mut names: Vec<&str> = attributes.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let all = [
+            "error_class",
+            "error_message",
+            "failures",
+            "origin",
+            "tenant",
+        ];
+        assert_eq!(names, all);
+        let class = json!({ "DataType": "String", "StringValue": "Timeout" });
+        assert_eq!(attributes["error_class"], class);
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_that_is_not_taken_is_told() {
+    let error = put(&refusal("ThrottlingException"), "demo")
+        .await
+        .unwrap_err();
+    let throttled = matches!(
+        error,
+        StoreError::Throttled {
+            operation: "SendMessage"
+        }
+    );
+    assert!(throttled, "{error:?}");
+    for code in [
+        "QueueDoesNotExist",
+        "AccessDeniedException",
+        "InvalidMessageContents",
+    ] {
+        let error = put(&refusal(code), "demo").await.unwrap_err();
+        let chain = ErrorChain(&error).to_string();
+        assert!(chain.contains(code), "{chain}");
+    }
 }

@@ -13,3 +13,10 @@ pub trait Clock {
     /// A new id of now, larger than every id that this clock gave before.
     fn next_id(&self) -> EventId;
 }
+
+/// The time without what is finer than a millisecond: every store keeps whole ones, so an answer that tells more
+/// would differ from what is read afterwards.
+pub fn whole_millis(time: UtcDateTime) -> UtcDateTime {
+    let finer = time.nanosecond() % 1_000_000;
+    time - time::Duration::nanoseconds(finer.into())
+}

@@ -7,25 +7,36 @@
 #![warn(missing_docs)]
 
 pub mod active_hours;
+pub mod answers;
 pub mod clock;
 pub mod cloud_event;
 pub mod credential;
 pub mod dead_letter;
+pub mod declaration;
 pub mod delivery;
 pub mod dispatch;
+pub mod dispatch_switch;
 pub mod event_id;
 pub mod event_key;
 pub mod event_query;
 pub mod fingerprint;
+pub mod guarded;
 pub mod inbox;
+pub mod journey;
+pub mod letters;
 pub mod limits;
 pub mod log_hour;
 pub mod log_shard;
 pub mod logged_event;
+mod page_cursor;
+pub mod pattern;
 pub mod payload;
 pub mod publish;
+mod query_parameters;
 pub mod receipt;
 pub mod registry;
+pub mod retry;
+pub mod retry_policy;
 pub mod schema;
 pub mod store_error;
 pub mod subscription;
@@ -33,8 +44,10 @@ pub mod subscription_cache;
 pub mod tenant;
 pub mod tenant_settings;
 pub mod timed_cache;
+pub mod trouble;
+pub mod visibility;
 
-pub use clock::Clock;
+pub use clock::{Clock, whole_millis};
 pub use cloud_event::{CloudEvent, Data};
 pub use event_id::EventId;
 pub use fingerprint::Fingerprint;

@@ -426,7 +426,7 @@ proptest! {
     fn any_event_is_delivered_as_it_went_in(sent in sent()) {
         let event = logged(&ManualClock::default(), &tenant("demo"), read(&sent.structured()));
         let subscription = "orders".parse().unwrap();
-        let message = Delivery { event: &event, subscription: &subscription, attempt: 1 }.to_message();
+        let message = Delivery { event: &event, subscription: &subscription, attempt: 1, job: None }.to_message();
         let is_refused_by_sqs = |c: char| matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}');
         prop_assert!(!message.body.contains(is_refused_by_sqs));
         let received = Received::parse(&message.body).unwrap();

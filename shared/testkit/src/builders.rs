@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::logged_event::OutboxMode;
+use pillarbox_domain::pattern::Pattern;
+use pillarbox_domain::retry_policy::RetryPolicy;
+use pillarbox_domain::subscription::{MessageGroup, SubscriptionState};
 use pillarbox_domain::{Clock, CloudEvent, Fingerprint, LoggedEvent, Subscription, TenantId};
 use serde_json::{Value, json};
 
@@ -47,14 +50,15 @@ pub fn logged<C: Clock>(clock: &C, tenant: &TenantId, event: CloudEvent) -> Logg
 
 /// A subscription of this tenant to these types, with a queue named like it.
 pub fn subscription(tenant: &TenantId, id: &str, types: &[&str]) -> Subscription {
+    let types: Vec<_> = types.iter().map(|text| text.parse().unwrap()).collect();
     Subscription {
         tenant: tenant.clone(),
         id: id.parse().unwrap(),
-        types: types
-            .iter()
-            .map(|pattern| pattern.parse().unwrap())
-            .collect(),
+        pattern: Pattern::of_types(&types),
         queue_url: format!("https://sqs.test/1/{id}").parse().unwrap(),
         target_version: None,
+        retry: RetryPolicy::default(),
+        message_group: MessageGroup::default(),
+        state: SubscriptionState::default(),
     }
 }

@@ -8,25 +8,38 @@
 )]
 
 pub mod active_hours;
+pub mod answers;
 pub mod builders;
+pub mod bus;
 pub mod clock;
 pub mod conformance;
 pub mod dead_letters;
 pub mod event_log;
 pub mod inbox;
+pub mod letters;
 pub mod payloads;
 pub mod queried;
 pub mod queues;
 pub mod receipts;
+pub mod recorded_aws;
 pub mod registry;
 pub mod schemas;
+pub mod subscriptions;
+pub mod trouble;
+pub mod visibility;
 
 pub use active_hours::MemoryActiveHours;
+pub use answers::MemoryAnswers;
+pub use bus::MemoryBus;
 pub use clock::ManualClock;
-pub use dead_letters::MemoryDeadLetters;
+pub use dead_letters::MemoryDeadLetterQueue;
 pub use event_log::MemoryEventLog;
 pub use inbox::MemoryInbox;
+pub use letters::MemoryLetters;
 pub use payloads::MemoryPayloads;
 pub use queues::MemoryQueues;
 pub use receipts::MemoryReceipts;
+pub use recorded_aws::RecordedAws;
 pub use registry::MemoryRegistry;
+pub use trouble::{MemoryRetryQueue, MemoryTroubledDeliveries};
+pub use visibility::MemoryVisibility;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryEventLog, MemoryInbox, MemoryPayloads, MemoryRegistry,
-    conformance,
+    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
+    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -34,6 +34,22 @@ async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
     conformance::tenant_settings(&MemoryRegistry::default()).await;
     pillarbox_testkit::schemas::conformance(&MemoryRegistry::default()).await;
+    let clock = ManualClock::default();
+    conformance::subscriptions::subscriptions(&MemoryRegistry::default(), &clock).await;
+    let registry = MemoryRegistry::default();
+    conformance::subscriptions::suspensions(&registry, &registry, &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_troubled_deliveries_conform() {
+    let clock = ManualClock::default();
+    conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_receipts_conform() {
+    let clock = ManualClock::default();
+    conformance::receipts::receipts_of_events(&MemoryReceipts::default(), &clock).await;
 }
 
 #[tokio::test]
@@ -45,4 +61,23 @@ async fn the_memory_payloads_conform() {
 async fn the_memory_inbox_conforms() {
     let clock = ManualClock::default();
     conformance::inbox(&MemoryInbox::new(clock.clone()), &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_letters_conform() {
+    let clock = ManualClock::default();
+    pillarbox_testkit::letters::conformance(&MemoryLetters::default(), &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_answers_conform() {
+    let answers = MemoryAnswers::default();
+    let taken = || {
+        answers
+            .taken()
+            .into_iter()
+            .map(|(_, answer)| answer)
+            .collect()
+    };
+    pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
 }

@@ -69,10 +69,11 @@ fn reads_are_found_however_they_are_laid_out() {
             .required::<u32>(
                 "LIMIT",
             );
+        let types = env.optional("TYPES").unwrap_or_default();
         env.finish(|| { "NOT_READ" })
     "#;
     let read: Vec<String> = variables_read(config).into_iter().collect();
-    assert_eq!(read, ["LIMIT", "TABLE"]);
+    assert_eq!(read, ["LIMIT", "TABLE", "TYPES"]);
 }
 
 fn functions(template: &Template, folders: &[Folder]) -> Faults {

@@ -13,6 +13,7 @@ mod api;
 mod functions;
 mod permissions;
 mod sources;
+mod subscriber;
 mod tables;
 
 use std::collections::BTreeSet;
@@ -36,8 +37,16 @@ type Faults = Vec<String>;
 
 /// The real template passes. Changed at a place (null takes away what is there), it is told by these words.
 fn check(faults: impl Fn(&Template) -> Faults, breakages: &[(&str, Value, &str)]) {
-    let template = Template::of_workspace();
-    assert_eq!(faults(&template), Faults::new());
+    check_in(&Template::of_workspace(), faults, breakages);
+}
+
+/// The same of any template.
+fn check_in(
+    template: &Template,
+    faults: impl Fn(&Template) -> Faults,
+    breakages: &[(&str, Value, &str)],
+) {
+    assert_eq!(faults(template), Faults::new());
     for (place, value, words) in breakages {
         let found = faults(&template.with(place, value.clone()));
         assert!(
@@ -80,7 +89,7 @@ fn read_config(file: &Path) -> String {
     own + &read_to_string(process).unwrap()
 }
 
-/// What a function reads: each `env.required("NAME")`, however it is laid out.
+/// What a function reads: each `env.required("NAME")` and `env.optional("NAME")`, however it is laid out.
 fn variables_read(config: &str) -> BTreeSet<String> {
     let code: String = config
         .chars()

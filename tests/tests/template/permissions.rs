@@ -183,7 +183,7 @@ fn every_role_may_read_its_sources_and_write_its_log() {
             r#"lacks ["dynamodb:ListStreams"]"#,
         ),
         (
-            format!("{}/Resource/1", statement("DispatchRole", 6)),
+            format!("{}/Resource/2", statement("DispatchRole", 6)),
             r#"lacks ["sqs:SendMessage"]"#,
         ),
         (
@@ -213,26 +213,31 @@ fn every_role_may_read_its_sources_and_write_its_log() {
     );
 }
 
-/// `ops` registers queues by the beginning of their names, and `dispatch` may send to just those.
+/// `ops` registers queues by the beginning of their names; it and `dispatch` may send to just those.
 fn subscriber_queues(template: &Template) -> Faults {
     let prefix = template.property(
         "OpsFunction",
         "Environment/Variables/SUBSCRIBER_QUEUE_PREFIX",
     );
     let prefix = prefix["Fn::Sub"].as_str().unwrap_or_default();
-    let arn = format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{prefix}*");
-    let denied = denied(
-        template,
-        "DispatchRole",
-        &["sqs:SendMessage"],
-        &json!({ "Fn::Sub": arn }),
-    );
+    // A queue may be another account's, if its own policy lets these roles send.
+    let arn = format!("arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:*:{prefix}*");
+    let queues = json!({ "Fn::Sub": arn });
+    let may_send = |role| denied(template, role, &["sqs:SendMessage"], &queues).is_empty();
     let example = template.property("SubscriberExampleQueue", "QueueName");
     let example = example["Fn::Sub"].as_str().unwrap_or_default();
     let expected = [
         (
-            !prefix.is_empty() && denied.is_empty(),
+            !prefix.is_empty() && may_send("DispatchRole"),
             "dispatch may not send to what ops registers",
+        ),
+        (
+            may_send("RetryRole"),
+            "retry may not send where dispatch may",
+        ),
+        (
+            may_send("OpsRole"),
+            "ops may not redrive to what it registers",
         ),
         (
             example.starts_with(prefix),
@@ -244,13 +249,23 @@ fn subscriber_queues(template: &Template) -> Faults {
 }
 
 #[test]
-fn dispatch_may_send_to_the_queues_that_ops_registers() {
+fn dispatch_and_redrives_may_send_to_the_queues_that_ops_registers() {
     let variables = "/Resources/OpsFunction/Properties/Environment/Variables";
     let broken = [
         (
             &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
             json!({ "Fn::Sub": "team-" }),
             "dispatch may not send to what ops registers",
+        ),
+        (
+            &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
+            json!({ "Fn::Sub": "team-" }),
+            "retry may not send where dispatch may",
+        ),
+        (
+            &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
+            json!({ "Fn::Sub": "team-" }),
+            "ops may not redrive to what it registers",
         ),
         (
             "/Resources/SubscriberExampleQueue/Properties/QueueName",

@@ -18,6 +18,10 @@ fn timeout(template: &Template, function: &str) -> u64 {
         .unwrap()
 }
 
+/// The end of every way. What it cannot hand on stays in it until it expires, after 14 days of being tried: a
+/// queue behind it would only hide that from whoever watches this one.
+const LAST_QUEUE: &str = "DeadLetterQueue";
+
 fn queue_sources(template: &Template) -> Faults {
     let mut faults = Faults::new();
     for (function, name, event) in sources(template, "SQS") {
@@ -26,6 +30,7 @@ fn queue_sources(template: &Template) -> Faults {
         let redrive = template.property(queue, "RedrivePolicy");
         let dead_letters = referenced(&redrive["deadLetterTargetArn"]);
         let receives = redrive["maxReceiveCount"].as_u64().unwrap_or_default();
+        let is_last = queue == LAST_QUEUE;
         let expected = [
             (
                 reports_failures_by_record(event),
@@ -36,12 +41,16 @@ fn queue_sources(template: &Template) -> Faults {
                 "is visible again before six time-outs are over",
             ),
             (
-                dead_letters == Some("DeadLetterQueue"),
+                is_last || dead_letters == Some(LAST_QUEUE),
                 "has no way to the dead letters",
             ),
             (
-                (5..=1_000).contains(&receives),
+                is_last || (5..=1_000).contains(&receives),
                 "gives up after fewer than the five receives that Lambda asks for",
+            ),
+            (
+                !is_last || redrive.is_null(),
+                "is the last queue, and gives up",
             ),
         ];
         let broken = expected.into_iter().filter(|(holds, _)| !holds);
@@ -84,6 +93,16 @@ fn a_queue_source_fails_by_record_waits_long_enough_and_ends_in_a_dead_letter() 
             &*format!("{queue}/RedrivePolicy/maxReceiveCount"),
             json!(1),
             "gives up after fewer",
+        ),
+        (
+            "/Resources/DeadLetterQueue/Properties/VisibilityTimeout",
+            json!(30),
+            "DeadLetterFunction.DeadLetters is visible again before",
+        ),
+        (
+            "/Resources/DeadLetterQueue/Properties/RedrivePolicy",
+            json!({ "maxReceiveCount": 6 }),
+            "is the last queue, and gives up",
         ),
     ];
     check(queue_sources, &broken);
@@ -171,4 +190,52 @@ fn the_example_holds_a_claim_for_as_long_as_it_may_run() {
     let (seconds, _) = rest.split_once(')').unwrap();
     let may_run = timeout(&Template::of_workspace(), "SubscriberExampleFunction");
     assert_eq!(seconds.parse(), Ok(may_run));
+}
+
+fn example_receives(template: &Template) -> Faults {
+    let variables = "Environment/Variables";
+    let told = template.property(
+        "SubscriberExampleFunction",
+        &format!("{variables}/MAX_RECEIVES"),
+    );
+    let redrive = template.property("SubscriberExampleQueue", "RedrivePolicy");
+    let queue_url = template.property(
+        "SubscriberExampleFunction",
+        &format!("{variables}/QUEUE_URL"),
+    );
+    let expected = [
+        (
+            told.as_str() == Some(&redrive["maxReceiveCount"].to_string()),
+            "is not told how often its queue lets a message be received",
+        ),
+        (
+            referenced(queue_url) == Some("SubscriberExampleQueue"),
+            "hides messages of another queue",
+        ),
+    ];
+    let broken = expected.into_iter().filter(|(holds, _)| !holds);
+    broken.map(|(_, fault)| fault.to_owned()).collect()
+}
+
+#[test]
+fn the_example_knows_its_queue_and_its_last_receive() {
+    let variables = "/Resources/SubscriberExampleFunction/Properties/Environment/Variables";
+    let broken = [
+        (
+            &*format!("{variables}/MAX_RECEIVES"),
+            json!("5"),
+            "is not told how often",
+        ),
+        (
+            "/Resources/SubscriberExampleQueue/Properties/RedrivePolicy/maxReceiveCount",
+            json!(7),
+            "is not told how often",
+        ),
+        (
+            &*format!("{variables}/QUEUE_URL"),
+            json!({ "Ref": "DeadLetterQueue" }),
+            "hides messages of another queue",
+        ),
+    ];
+    check(example_receives, &broken);
 }

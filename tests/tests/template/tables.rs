@@ -1,6 +1,7 @@
 //! What is kept, for how long, and under which keys.
 
 use pillarbox_aws::keys::{CORR_PK, EXPIRES_AT, LOG_PK, PK, SK};
+use pillarbox_domain::letters::LetterRetention;
 use pillarbox_tests::template::Template;
 use serde_json::{Value, json};
 
@@ -219,6 +220,46 @@ fn queues(template: &Template) -> Faults {
     queues
         .map(|queue| format!("{queue} is not encrypted"))
         .collect()
+}
+
+/// A template may only ask for what the function takes.
+fn letter_retention(template: &Template) -> Faults {
+    let parameter =
+        |name: &str| template.at(&format!("/Parameters/DeadLetterRetentionDays/{name}"));
+    let days = |name: &str| parameter(name).as_u64().unwrap_or_default();
+    let takes = |days: u64| days.to_string().parse::<LetterRetention>().is_ok();
+    let (least, most) = (days("MinValue"), days("MaxValue"));
+    let expected = [
+        (
+            takes(least) && !takes(least - 1),
+            "the least retention is another than the function takes",
+        ),
+        (
+            takes(most) && !takes(most + 1),
+            "the longest retention is another than the function takes",
+        ),
+        (
+            (least..=most).contains(&days("Default")),
+            "the usual retention is out of bounds",
+        ),
+    ];
+    let broken = expected.into_iter().filter(|(holds, _)| !holds);
+    broken.map(|(_, fault)| fault.to_owned()).collect()
+}
+
+#[test]
+fn dead_letters_are_kept_for_as_long_as_the_function_takes() {
+    let parameter = "/Parameters/DeadLetterRetentionDays";
+    let broken = [
+        (&*format!("{parameter}/MinValue"), json!(7), "the least"),
+        (
+            &*format!("{parameter}/MaxValue"),
+            json!(3_651),
+            "the longest",
+        ),
+        (&*format!("{parameter}/Default"), json!(14), "the usual"),
+    ];
+    check(letter_retention, &broken);
 }
 
 #[test]
