@@ -24,6 +24,8 @@ NEXT_LOG_LINE_SECONDS = 0.002
 PARTIQL_CALLS = ("dynamodb:ExecuteStatement", "dynamodb:BatchExecuteStatement", "dynamodb:ExecuteTransaction")
 PARTIQL_OPERATIONS = {"INSERT": "Insert", "UPDATE": "Update", "DELETE": "Delete", "SELECT": "Select"}
 
+MAPPING_OPERATIONS = {"GET": "Get", "PUT": "Update", "DELETE": "Delete"}
+
 Item = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]
 
@@ -48,12 +50,14 @@ def require_corrected_version() -> None:
 def apply_corrections() -> None:
     """Put every correction in place. Call it once, before the emulator serves."""
     require_corrected_version()
-    from ministack.core import iam_actions, lambda_runtime
+    from ministack.core import iam_actions, iam_evaluator, lambda_runtime
     from ministack.services import dynamodb, lambda_svc
 
     put_partiql_inserts_on_the_stream(dynamodb)
     authorize_batches_as_single_calls(iam_actions)
+    authorize_single_source_mappings(iam_actions)
     authorize_partiql_by_statement(iam_actions, dynamodb)
+    count_loopback_as_tls(iam_evaluator)
     answer_before_the_log_is_quiet(lambda_runtime)
     lambda_svc._poll_dynamodb_streams = StreamPoller().poll
 
@@ -109,6 +113,23 @@ def authorize_batches_as_single_calls(iam_actions: ModuleType) -> None:
     iam_actions.extract_iam_action = extract_single
 
 
+def authorize_single_source_mappings(iam_actions: ModuleType) -> None:
+    """Make looking at one event source mapping and changing it need the permissions that AWS asks for.
+
+    The emulator takes a look at one for a list of all, and asks for nothing when one is changed or deleted.
+    Source: "Actions, resources, and condition keys for AWS Lambda", Service Authorization Reference.
+    """
+    action_of: Callable[[str, str], str | None] = iam_actions._lambda_action
+
+    def action_of_mapping(method: str, path: str) -> str | None:
+        *_, collection, mapping_id = ("", *path.strip("/").split("/"))
+        operation = MAPPING_OPERATIONS.get(method)
+        is_single = collection == "event-source-mappings" and mapping_id
+        return f"{operation}EventSourceMapping" if is_single and operation else action_of(method, path)
+
+    iam_actions._lambda_action = action_of_mapping
+
+
 def authorize_partiql_by_statement(iam_actions: ModuleType, dynamodb: ModuleType) -> None:
     """Make a PartiQL call need `dynamodb:PartiQLInsert` and its like on each statement's table.
 
@@ -123,6 +144,20 @@ def authorize_partiql_by_statement(iam_actions: ModuleType, dynamodb: ModuleType
         return [_partiql_check(dynamodb, statement, region, account) for statement in _statements(json.loads(body))]
 
     iam_actions.dynamodb_transaction_checks = checks
+
+
+def count_loopback_as_tls(iam_evaluator: ModuleType) -> None:
+    """Let a policy's `aws:SecureTransport` be true, though the emulator serves plain HTTP, on loopback only.
+
+    On AWS it is: every SDK uses TLS unless it is told not to, and a queue policy that denies anything else is good
+    practice. Source: "Amazon SQS security best practices", Amazon SQS developer guide.
+    """
+    resolve: Callable[[str, Any], Any] = iam_evaluator._resolve_condition_key
+
+    def resolve_over_tls(key: str, context: Any) -> Any:
+        return "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+
+    iam_evaluator._resolve_condition_key = resolve_over_tls
 
 
 def _statements(request: dict) -> list[dict]:

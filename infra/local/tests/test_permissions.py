@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -39,6 +40,46 @@ def test_sending_a_batch_needs_the_permission_to_send(
     assert not sqs.send_message_batch(QueueUrl=url, Entries=[entry]).get("Failed")
     assert_denied(lambda: sqs.send_message_batch(QueueUrl=other_url, Entries=[entry]))
     assert_denied(lambda: sqs.receive_message(QueueUrl=url))
+
+
+@pytest.mark.parametrize(("transport", "is_denied"), [("false", False), ("true", True)])
+def test_a_policy_that_denies_all_but_tls_lets_in_what_would_come_by_tls(
+    transport: str, is_denied: bool, corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
+    url = corrected("sqs").create_queue(QueueName=name)["QueueUrl"]
+    denial = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": queue_arn(name),
+        "Condition": {"Bool": {"aws:SecureTransport": transport}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denial]})
+    corrected("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sqs = as_role("sqs:SendMessage", queue_arn(name))("sqs")
+    if is_denied:
+        assert_denied(lambda: sqs.send_message(QueueUrl=url, MessageBody="hello"))
+    else:
+        sqs.send_message(QueueUrl=url, MessageBody="hello")
+
+
+@pytest.mark.parametrize(("may", "may_not"), [("Get", "Update"), ("Update", "Get")])
+def test_looking_at_a_mapping_and_changing_it_are_permissions_of_their_own(
+    may: str, may_not: str, as_role: Callable[..., Clients]
+) -> None:
+    """The mapping is not there: whoever may ask for it is told so, anybody else that they may not."""
+    mapping_id = "00000000-0000-4000-8000-000000000000"
+    arn = f"arn:aws:lambda:{REGION}:000000000000:event-source-mapping:{mapping_id}"
+    client = as_role(f"lambda:{may}EventSourceMapping", arn)("lambda")
+    calls = {
+        "Get": lambda: client.get_event_source_mapping(UUID=mapping_id),
+        "Update": lambda: client.update_event_source_mapping(UUID=mapping_id, Enabled=False),
+    }
+    with pytest.raises(ClientError) as refusal:
+        calls[may]()
+    assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
+    assert_denied(calls[may_not])
+    assert_denied(client.list_event_source_mappings)
 
 
 def test_inserting_needs_the_permission_to_insert_whatever_the_call(
