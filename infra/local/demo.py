@@ -1,7 +1,8 @@
 """The main job on real input: `python3 infra/local/demo.py`.
 
 Brings the stack up (`stack.py`), then sends 329 real webhook deliveries through it, twice, and prints what
-was accepted, recognised as a duplicate and delivered (`demo_run.py`). Anything that is off is an error.
+was accepted, recognised as a duplicate and delivered (`demo_run.py`). Then it breaks a subscriber, mends it,
+and redrives what could not be delivered meanwhile (`demo_failure.py`). Anything that is off is an error.
 """
 
 from __future__ import annotations

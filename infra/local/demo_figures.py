@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,10 @@ Identity = tuple[str, str]
 """`source` and `id`, which name an event within its tenant."""
 
 PERCENTILES = (50, 95, 99, 100)
+ERROR_CLASS = "ExampleFault"
+"""What the example subscriber calls the failure that it was told to have."""
+ATTEMPTS = 6
+"""`maxReceiveCount` of the example subscriber's queue: template.yaml."""
 SHOWN = 5
 """How many of a long list of names an error shows."""
 
@@ -47,6 +52,54 @@ class Run:
     delivered: dict[str, Delivered] = field(default_factory=dict)
     """By event id."""
     dead_letters: int = 0
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter, as the command lists it."""
+
+    event_id: str
+    state: str
+    error_class: str
+    attempts: int | None
+    dead_after_ms: int
+    """From acceptance of its event."""
+
+
+@dataclass
+class Failure:
+    """What became of events that their subscriber failed on until it was mended, and of those beside them."""
+
+    failing_type: str
+    sent: dict[Identity, str]
+    """The type of every event that was published."""
+    answers: dict[str, Any] = field(default_factory=dict)
+    log: dict[Identity, Logged] = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
+    delivered_meanwhile: dict[str, Delivered] = field(default_factory=dict)
+    """By event id, before the subscriber was mended."""
+    redriven: int = 0
+    letters_in_the_end: list[Letter] = field(default_factory=list)
+    delivered: dict[str, Delivered] = field(default_factory=dict)
+    """By event id, in the end."""
+    left_in_queue: int = 0
+    journey: dict[str, Any] = field(default_factory=dict)
+    """Of the traveller, in the end."""
+
+    @property
+    def failing(self) -> set[str]:
+        """The ids of the events that the subscriber failed on."""
+        return {one.event_id for one in self.log.values() if one.event_type == self.failing_type}
+
+    @property
+    def sound(self) -> set[str]:
+        """The ids of the others."""
+        return {one.event_id for one in self.log.values()} - self.failing
+
+    @property
+    def traveller(self) -> str | None:
+        """The id of the event whose journey is shown: the first that failed."""
+        return min(self.failing, default=None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +148,7 @@ def problems(run: Run) -> list[str]:
         *answer_problems("second pass", run.second_answers, {"accepted": 0, "duplicates": len(run.sent)}),
         *log_problems(run),
         *delivery_problems(run),
-        *unequal("new messages in the dead letter queue", 0, run.dead_letters),
+        *unequal("new dead letters", 0, run.dead_letters),
     ]
 
 
@@ -125,6 +178,69 @@ def delivery_problems(run: Run) -> list[str]:
         *differences("delivered", set(types), set(run.delivered)),
         *wrong_types("subscriber", {key: one.event_type for key, one in run.delivered.items()}, types),
     ]
+
+
+def failure_problems(failure: Failure) -> list[str]:
+    """All that is off in how the failure went and was mended."""
+    failing = sum(event_type == failure.failing_type for event_type in failure.sent.values())
+    return [
+        *answer_problems("third act", failure.answers, {"accepted": len(failure.sent), "duplicates": 0}),
+        *differences("third act, in the log", set(failure.sent), set(failure.log)),
+        *letter_problems(failure, failing),
+        *differences("delivered before the first dead letter", failure.sound, delivered_in_time(failure)),
+        *unequal("redriven", failing, failure.redriven),
+        *unequal("states of the dead letters in the end", {"REDRIVEN": failing}, states(failure.letters_in_the_end)),
+        *differences("delivered after its dead letter", failure.failing, delivered_after_all(failure)),
+        *differences("delivered in the end", failure.failing | failure.sound, set(failure.delivered)),
+        *unequal("messages left in the subscriber's queue", 0, failure.left_in_queue),
+        *journey_problems(failure),
+    ]
+
+
+def letter_problems(failure: Failure, count: int) -> list[str]:
+    """Where the dead letters are not one of each failing event, with the subscriber's own error after all attempts."""
+    wanted = {"state": "OPEN", "error_class": ERROR_CLASS, "attempts": ATTEMPTS}
+    return [
+        *unequal("dead letters", count, len(failure.letters)),
+        *differences("dead letters' events", failure.failing, {letter.event_id for letter in failure.letters}),
+        *(
+            problem
+            for letter in failure.letters
+            for name, value in wanted.items()
+            for problem in unequal(f"dead letter of {letter.event_id}, {name}", value, getattr(letter, name))
+        ),
+    ]
+
+
+def delivered_in_time(failure: Failure) -> set[str]:
+    """What was delivered while the failing events were still tried."""
+    first = min((letter.dead_after_ms for letter in failure.letters), default=math.inf)
+    return {event_id for event_id, one in failure.delivered_meanwhile.items() if one.latency_ms < first}
+
+
+def delivered_after_all(failure: Failure) -> set[str]:
+    """What was delivered that had been given up."""
+    dead_after_ms = {letter.event_id: letter.dead_after_ms for letter in failure.letters}
+    return {
+        event_id
+        for event_id, one in failure.delivered.items()
+        if one.latency_ms > dead_after_ms.get(event_id, math.inf)
+    }
+
+
+def journey_problems(failure: Failure) -> list[str]:
+    """Where the journey does not tell of one dead letter, and that it was redriven."""
+    told = [
+        (letter["event_id"], letter["state"])
+        for delivery in failure.journey.get("deliveries", [])
+        for letter in delivery["dead_letters"]
+    ]
+    return unequal("dead letters in the journey", [(failure.traveller, "REDRIVEN")], told)
+
+
+def states(letters: Iterable[Letter]) -> dict[str, int]:
+    """How many letters are in each state."""
+    return dict(Counter(letter.state for letter in letters))
 
 
 def types_sent(run: Run) -> dict[str, str]:
