@@ -24,7 +24,7 @@ step = @printf '\n\033[1m== %s\033[0m\n' '$(1)'
 ##@ To try it
 
 .PHONY: demo
-demo: ## Bring the stack up and send 329 real webhooks through it, twice
+demo: ## Bring the stack up, send 329 real webhooks through it, twice, then let a subscriber fail and redrive
 	@$(PYTHON) infra/local/demo.py
 
 .PHONY: up
@@ -85,10 +85,10 @@ lint-dependencies: setup ## Who may depend on what, licences, sources, and what 
 	$(TOOLS)/cargo-shear
 
 .PHONY: lint-template
-lint-template: setup ## The template, by the SAM CLI and by cfn-lint
+lint-template: setup ## The templates, by the SAM CLI and by cfn-lint
 	$(call step,Template)
 	$(TOOLS)/sam validate --lint --region us-east-1
-	$(TOOLS)/cfn-lint template.yaml
+	$(TOOLS)/cfn-lint template.yaml infra/subscriber.yaml
 
 .PHONY: lint-rust
 lint-rust: ## Clippy over every target; a warning is an error
@@ -124,6 +124,7 @@ test-e2e: setup-clients ## The deployed template from end to end, on a stack of 
 	$(STACK) up --name $(TEST_STACK); \
 	. .local/$(TEST_STACK)/stack.env; \
 	cargo test --package pillarbox-tests --test e2e; \
+	cargo test --package pillarbox-tests --test e2e_dispatch; \
 	$(CLIENTS)/python -m pytest tests/clients
 
 ##@ This list

@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{
+    Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+};
 use pillarbox_aws::{Clients, keys};
 use pillarbox_domain::receipt::Bucket;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId};
@@ -131,18 +133,51 @@ impl Stack {
         Answer::to(request.json(body)).await
     }
 
+    /// What only administrators may see.
+    pub async fn seen_by_admin(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path, Some(&self.admin_key))).await
+    }
+
+    /// The dead letters of no tenant that a query asks for: `?state=OPEN`.
+    pub async fn bus_dead_letters(&self, query: &str) -> Vec<Value> {
+        self.dead_letters(&self.admin_key, query).await
+    }
+
+    async fn dead_letters(&self, key: &str, query: &str) -> Vec<Value> {
+        let path = format!("/v1/dead-letters{query}");
+        let listed = Answer::to(self.request(Method::GET, &path, Some(key))).await;
+        assert_eq!(listed.status, 200, "{listed:?}");
+        let mut letters = Vec::new();
+        for listed in listed.body["dead_letters"].as_array().unwrap() {
+            let id = listed["dead_letter_id"].as_str().unwrap();
+            let path = format!("/v1/dead-letters/{id}");
+            let shown = Answer::to(self.request(Method::GET, &path, Some(key))).await;
+            assert_eq!(shown.status, 200, "{shown:?}");
+            letters.push(shown.body);
+        }
+        letters
+    }
+
     /// A new queue that subscriptions may name.
     pub async fn subscriber_queue(&self) -> Queue {
+        self.subscriber_queue_with("", &[]).await
+    }
+
+    /// A new queue that subscriptions may name, whose name ends so, with these attributes.
+    pub async fn subscriber_queue_with(
+        &self,
+        name_end: &str,
+        attributes: &[(QueueAttributeName, &str)],
+    ) -> Queue {
         let (_, example) = self.example_queue.url.rsplit_once('/').unwrap();
         let prefix = example.strip_suffix("example").unwrap();
-        let name = fresh(&format!("{prefix}e2e"));
-        let made = self
-            .sqs
-            .create_queue()
-            .queue_name(name)
-            .send()
-            .await
-            .unwrap();
+        let name = format!("{}{name_end}", fresh(&format!("{prefix}e2e")));
+        let create = attributes
+            .iter()
+            .fold(self.sqs.create_queue(), |create, (name, value)| {
+                create.attributes(name.clone(), *value)
+            });
+        let made = create.queue_name(name).send().await.unwrap();
         Queue {
             url: made.queue_url.unwrap(),
             sqs: self.sqs.clone(),
@@ -183,6 +218,8 @@ pub struct HandedOver {
     pub event_type: String,
     /// Who got it.
     pub subscriptions: Vec<String>,
+    /// Who would have got it, and was paused or suspended.
+    pub withheld: Vec<String>,
     /// When, in milliseconds since 1970.
     pub at_ms: u64,
 }
@@ -196,15 +233,15 @@ impl HandedOver {
             ids.chunks(16).any(|id| id == event_id.as_bytes())
         })?;
         let text = |value: &AttributeValue| value.as_s().unwrap().clone();
+        let names = |name| {
+            let names = group.get(name).map(|names| names.as_l().unwrap().iter());
+            names.into_iter().flatten().map(text).collect()
+        };
         Some(Self {
             tenant: text(&group["tenant"]),
             event_type: text(&group["type"]),
-            subscriptions: group["subscriptions"]
-                .as_l()
-                .unwrap()
-                .iter()
-                .map(text)
-                .collect(),
+            subscriptions: names("subscriptions"),
+            withheld: names("withheld"),
             at_ms: receipt["handed_over_ms"].as_n().unwrap().parse().unwrap(),
         })
     }
@@ -228,6 +265,20 @@ impl Tenant {
             .request(Method::POST, "/v1/events", Some(&self.key));
         let request = request.header(CONTENT_TYPE, STRUCTURED);
         Answer::to(request.body(event.to_string())).await
+    }
+
+    /// The tenant's dead letters that a query asks for, each with its event or record.
+    pub async fn dead_letters(&self, query: &str) -> Vec<Value> {
+        self.stack.dead_letters(&self.key, query).await
+    }
+
+    /// A request to the API with the tenant's key; null is sent as no body.
+    pub async fn call(&self, method: Method, path: &str, body: &Value) -> Answer {
+        let request = self.stack.request(method, path, Some(&self.key));
+        match body {
+            Value::Null => Answer::to(request).await,
+            body => Answer::to(request.json(body)).await,
+        }
     }
 
     /// Publishes a batch, with these query parameters.
@@ -352,7 +403,7 @@ impl Answer {
 pub struct Queue {
     /// Its address.
     pub url: String,
-    sqs: aws_sdk_sqs::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
 }
 
 impl Queue {

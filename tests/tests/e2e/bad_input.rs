@@ -153,6 +153,7 @@ async fn a_call_without_a_valid_key_is_refused_on_every_guarded_route() {
         "/v1/tenants",
         "/v1/tenants/demo/keys",
         "/v1/subscriptions",
+        "/v1/dead-letters/redrive",
     ];
     for header in &wrong {
         for path in paths {
@@ -175,6 +176,7 @@ async fn a_key_without_the_scope_is_refused() {
     let cases = [
         ("/v1/events", &["read", "operate"][..], "publish"),
         ("/v1/subscriptions", &["read", "publish"], "operate"),
+        ("/v1/dead-letters/redrive", &["read", "publish"], "operate"),
         ("/v1/tenants", &["read", "publish", "operate"], "admin"),
         (
             "/v1/tenants/demo/keys",

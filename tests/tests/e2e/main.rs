@@ -9,12 +9,19 @@
 )]
 
 mod bad_input;
+mod dead_letters;
 mod delivery;
+mod fifo;
 mod forms;
+mod patterns;
 mod queries;
+mod recovery;
 mod schemas;
 mod storage;
 mod stored_once;
+mod strangers;
+mod subscribers;
+mod troubles;
 
 use std::collections::BTreeSet;
 

@@ -58,9 +58,11 @@ async fn subscribe(stack: &Stack, tenant: &Tenant, id: &str, target: Option<u32>
     if let Some(version) = target {
         subscription["target_version"] = version.into();
     }
-    let request = stack.request(Method::POST, "/v1/subscriptions", Some(&tenant.key));
-    let answer = Answer::to(request.json(&subscription)).await;
-    assert_eq!((answer.status, &answer.body), (201, &subscription));
+    let added = tenant.add_subscription(&subscription).await;
+    assert_eq!(
+        added.get("target_version"),
+        subscription.get("target_version")
+    );
     queue
 }
 
@@ -240,26 +242,21 @@ async fn a_failing_upcaster_puts_one_delivery_away_with_its_reason_and_nothing_e
     let receipt = stack.handed_over(bad).await;
     assert_eq!(receipt.subscriptions, ["as-published", "second"]);
 
-    let dead = eventually("the delivery is in the dead letter queue", async || {
-        for message in stack.dead_letter_queue.look(2).await {
-            let dead = body(&message);
-            let record = dead["record"].as_str().unwrap_or_default();
-            if record.contains(&bad.to_string()) {
-                stack.dead_letter_queue.delete(&message).await;
-                return Some(dead);
-            }
-        }
-        None
+    let letter = eventually("the delivery is a dead letter", async || {
+        let mut letters = tenant.dead_letters(&format!("?event_id={bad}")).await;
+        letters.pop()
     })
     .await;
-    let reason = dead["reason"].as_str().unwrap();
-    assert!(
-        reason.contains("subscription second") && reason.contains("data/total"),
-        "{reason}"
+    let error = letter["error"]["message"].as_str().unwrap();
+    assert!(error.contains("data/total"), "{letter}");
+    let told = ["origin", "subscription", "state"].map(|member| letter[member].as_str().unwrap());
+    assert_eq!(told, ["dispatch", "second", "OPEN"]);
+    assert_eq!(letter["event"]["data"], json!({ "cents": -1 }));
+
+    let path = format!(
+        "/v1/dead-letters/{}/redrive",
+        letter["dead_letter_id"].as_str().unwrap()
     );
-    let record: Value = serde_json::from_str(dead["record"].as_str().unwrap()).unwrap();
-    assert_eq!(
-        (&record["pbsubscription"], &record["data"]),
-        (&json!("second"), &json!({ "cents": -1 }))
-    );
+    let redriven = tenant.call(Method::POST, &path, &Value::Null).await;
+    assert_problem(&redriven, 409, "data/total");
 }
