@@ -25,7 +25,7 @@ use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
-use crate::routes::methods_of;
+use crate::routes::refused;
 use crate::{dispatch, schemas, subscriptions};
 
 /// The operator's API.
@@ -79,6 +79,11 @@ where
     }
 
     async fn route(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let http = &request.request_context.http;
+        let path = http.path.as_deref().unwrap_or_default();
+        if let Some(methods) = refused(http.method.as_str(), path) {
+            return Err(Problem::method_not_allowed(path, methods));
+        }
         match route {
             "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
             "GET /v1/events" => self.events.list(&self.registry, request).await,
@@ -282,10 +287,7 @@ fn shown_once(key: &ApiKey, stored: &StoredKey) -> serde_json::Value {
 fn no_such_route(request: &Request) -> Problem {
     let http = &request.request_context.http;
     let path = http.path.as_deref().unwrap_or_default();
-    match methods_of(path) {
-        Some(methods) => Problem::method_not_allowed(path, methods),
-        None => Problem::not_found(format!("There is no {} {path}.", http.method)),
-    }
+    Problem::not_found(format!("There is no {} {path}.", http.method))
 }
 
 #[cfg(test)]

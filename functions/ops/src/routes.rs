@@ -1,9 +1,10 @@
 //! The paths of the API and the methods of each, whichever function answers them.
 
-/// Path templates and what `Allow` says of each; where a path fits two, the first has the methods of both. `infra/openapi.yaml` has the same; its tests ask the API.
+/// Path templates and what `Allow` says of each; where a path fits two, the first tells. A subscription may be named
+/// `test`; no dead letter is named `redrive`. `infra/openapi.yaml` has the same; its tests ask the API.
 const PATHS: [(&str, &str); 25] = [
     ("/v1/dead-letters", "GET"),
-    ("/v1/dead-letters/redrive", "GET, POST"),
+    ("/v1/dead-letters/redrive", "POST"),
     ("/v1/dead-letters/{dead_letter_id}", "GET"),
     ("/v1/dead-letters/{dead_letter_id}/discard", "POST"),
     ("/v1/dead-letters/{dead_letter_id}/redrive", "POST"),
@@ -35,6 +36,14 @@ pub(crate) fn methods_of(path: &str) -> Option<&'static str> {
     found.map(|(_, methods)| *methods)
 }
 
+/// The methods that a path can be called with, when this is none of them: the gateway takes a path that is spelled out for
+/// a path with a parameter, where it has no route of this method.
+pub(crate) fn refused(method: &str, path: &str) -> Option<&'static str> {
+    let methods = methods_of(path)?;
+    let is_allowed = methods.split(", ").any(|allowed| allowed == method);
+    (!is_allowed).then_some(methods)
+}
+
 fn matches(template: &str, path: &str) -> bool {
     let segments = |text: &str| text.split('/').count();
     let mut pairs = template.split('/').zip(path.split('/'));
@@ -47,7 +56,15 @@ fn matches(template: &str, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::methods_of;
+    use super::{methods_of, refused};
+
+    #[test]
+    fn a_path_that_is_spelled_out_is_not_taken_for_one_with_a_parameter() {
+        assert_eq!(refused("GET", "/v1/dead-letters/redrive"), Some("POST"));
+        assert_eq!(refused("POST", "/v1/dead-letters/redrive"), None);
+        assert_eq!(refused("GET", "/v1/subscriptions/test"), None);
+        assert_eq!(refused("GET", "/v1/nothing"), None);
+    }
 
     #[test]
     fn a_path_is_found_by_its_segments() {

@@ -43,6 +43,11 @@ struct PauseBody {
     reason: Option<String>,
 }
 
+/// `POST /v1/subscriptions/{subscription}/resume`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResumeBody {}
+
 /// `POST /v1/subscriptions`
 pub(crate) async fn add<R: SubscriptionRegistry>(
     registry: &R,
@@ -175,6 +180,7 @@ pub(crate) async fn resume<R: SubscriptionRegistry, C: Clock>(
 ) -> Result<Response, Problem> {
     let caller = Caller::of(request)?;
     let owner = caller.require(Scope::Operate)?;
+    let ResumeBody {} = requests::parse_optional(request)?;
     let go = |state: &SubscriptionState| {
         let is_stopped = !state.is_active();
         is_stopped.then_some(SubscriptionState::Active)

@@ -283,7 +283,9 @@ async fn a_pause_holds_back_and_a_resume_says_what_was_missed() {
             (400, "reason")
         );
     }
-    let resumed = call(&ops, "POST", "/resume", Value::Null).await;
+    let unknown = call(&ops, "POST", "/resume", json!({ "force": true })).await;
+    assert_eq!(unknown.0, 400);
+    let resumed = call(&ops, "POST", "/resume", json!({})).await;
     assert_eq!((resumed.0, &resumed.1["state"]), (200, &json!("ACTIVE")));
     // Dispatch hears of it within five seconds; the gap ends when it has for sure.
     let (from, to) = ("2026-11-23T12:00:00Z", "2026-11-23T12:01:10Z");
