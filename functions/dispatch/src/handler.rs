@@ -294,6 +294,12 @@ fn log(events: &[LoggedEvent], skews: &[Option<i64>], dispatched: &Dispatched, s
             reason = suspension.reason, "subscription.suspended"
         );
     }
+    for (suspension, error) in &dispatched.unsuspended {
+        tracing::error!(
+            tenant.id = %suspension.owner, subscription.id = %suspension.id,
+            error = %ErrorChain(error), "subscription.not_suspended"
+        );
+    }
     for (key, error) in &dispatched.unreminded {
         tracing::warn!(
             tenant.id = %key.tenant, event.id = %key.event_id, subscription.id = %key.subscription,

@@ -172,6 +172,8 @@ pub struct Dispatched {
     pub outcomes: Outcomes,
     /// The subscriptions that were suspended by it.
     pub suspended: Vec<Suspension>,
+    /// Those that could not be, and why. Their deliveries have rows instead.
+    pub unsuspended: Vec<(Suspension, StoreError)>,
     /// Rows whose reminders were not taken. They are found once they are overdue.
     pub unreminded: Vec<(DeliveryKey, StoreError)>,
 }
@@ -201,6 +203,7 @@ where
         Dispatched {
             outcomes: self.write_receipts(events, outcomes).await,
             suspended: settled.suspended,
+            unsuspended: settled.unsuspended,
             unreminded: settled.unreminded,
         }
     }

@@ -32,6 +32,7 @@ pub(super) struct Settled {
     /// Events of which something could not be written down.
     pub(super) failed: HashMap<usize, DispatchError>,
     pub(super) suspended: Vec<Suspension>,
+    pub(super) unsuspended: Vec<(Suspension, StoreError)>,
     pub(super) unreminded: Vec<(DeliveryKey, StoreError)>,
 }
 
@@ -119,7 +120,8 @@ where
                 Ok(Suspended::Already) => {
                     stopped.insert(key, ());
                 }
-                Ok(Suspended::NotThere) | Err(_) => {}
+                Ok(Suspended::NotThere) => {}
+                Err(error) => settled.unsuspended.push((suspension, error)),
             }
         }
         stopped
