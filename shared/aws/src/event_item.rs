@@ -270,7 +270,7 @@ pub(crate) fn decode_fingerprint(reader: &Reader<'_>) -> Result<Fingerprint, Sto
         .ok_or_else(|| reader.malformed(FINGERPRINT, "is not 32 bytes"))
 }
 
-fn decode_outbox_mode(reader: &Reader<'_>) -> Result<OutboxMode, StoreError> {
+pub(crate) fn decode_outbox_mode(reader: &Reader<'_>) -> Result<OutboxMode, StoreError> {
     match reader.optional_text(OUTBOX_MODE)? {
         None => Ok(OutboxMode::Dispatch),
         Some(OUTBOX_NONE) => Ok(OutboxMode::None),

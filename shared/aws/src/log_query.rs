@@ -147,6 +147,7 @@ fn entry(tenant: &TenantId, item: &Item) -> Result<IndexEntry, StoreError> {
         source,
         id,
         event_type: reader.text(TYPE)?.to_owned(),
+        outbox: event_item::decode_outbox_mode(&reader)?,
     })
 }
 

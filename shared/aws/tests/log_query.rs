@@ -70,6 +70,7 @@ fn entries(events: &[LoggedEvent]) -> Vec<IndexEntry> {
         source: logged.event.source().to_owned(),
         id: logged.event.id().to_owned(),
         event_type: logged.event.event_type().to_owned(),
+        outbox: logged.outbox,
     };
     events.iter().map(entry).collect()
 }

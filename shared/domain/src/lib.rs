@@ -8,6 +8,7 @@
 
 pub mod active_hours;
 pub mod answers;
+pub mod archive;
 pub mod clock;
 pub mod cloud_event;
 pub mod credential;
@@ -22,6 +23,7 @@ pub mod event_query;
 pub mod fingerprint;
 pub mod guarded;
 pub mod inbox;
+pub mod job;
 pub mod journey;
 pub mod letters;
 pub mod limits;
@@ -38,6 +40,7 @@ pub mod registry;
 pub mod retry;
 pub mod retry_policy;
 pub mod schema;
+pub mod seal;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;

@@ -31,6 +31,16 @@ impl Bucket {
         )
     }
 
+    /// The bucket at this time.
+    pub fn at(time: UtcDateTime) -> Self {
+        Self(time.unix_timestamp().div_euclid(BUCKET_SECONDS))
+    }
+
+    /// The one after it.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
     /// Its first second.
     pub fn start(self) -> UtcDateTime {
         UtcDateTime::from_unix_timestamp(self.0 * BUCKET_SECONDS).unwrap_or(UtcDateTime::MAX)
@@ -133,6 +143,15 @@ pub trait ReceiptReader {
         tenant: &TenantId,
         event_id: EventId,
     ) -> impl Future<Output = Result<Vec<Receipted>, StoreError>> + Send;
+}
+
+/// Where all receipts of a time are read, of every tenant: what a sweep, a seal or a count needs.
+pub trait ReceiptLedger {
+    /// Every receipt of this bucket, in any order.
+    fn in_bucket(
+        &self,
+        bucket: Bucket,
+    ) -> impl Future<Output = Result<Vec<Receipt>, StoreError>> + Send;
 }
 
 /// The receipts of one hand-over: one per bucket, or a few where one would not fit an item. They are kept as

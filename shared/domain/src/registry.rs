@@ -26,6 +26,17 @@ pub trait Registry {
     fn add_key(&self, key: &StoredKey) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
+/// Who is registered.
+pub trait Tenants {
+    /// Tenants in the order of their ids, from the one after `after` on; when there are less than `limit`, there
+    /// are no more. The bus itself is none of them.
+    fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<TenantId>, StoreError>> + Send;
+}
+
 /// What a registration found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {

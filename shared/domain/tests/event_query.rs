@@ -389,6 +389,7 @@ async fn what_is_gone_expired_taken_over_or_of_another_tenant_is_never_shown() {
             source: logged.event.source().to_owned(),
             id: logged.event.id().to_owned(),
             event_type: logged.event.event_type().to_owned(),
+            outbox: logged.outbox,
         })
         .collect();
     entries[2].event_id = clock.next_id();

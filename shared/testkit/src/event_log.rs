@@ -164,6 +164,7 @@ fn entry(logged: &LoggedEvent) -> IndexEntry {
         source: source.to_owned(),
         id: id.to_owned(),
         event_type: logged.event.event_type().to_owned(),
+        outbox: logged.outbox,
     }
 }
 

@@ -20,7 +20,7 @@ use time::UtcDateTime;
 use crate::event_id::EventId;
 use crate::log_hour::{IdRange, LogHour, Order, Position};
 use crate::log_shard::LogShard;
-use crate::logged_event::LoggedEvent;
+use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::store_error::StoreError;
 use crate::subscription::TypePattern;
 use crate::tenant::TenantId;
@@ -84,6 +84,8 @@ pub struct IndexEntry {
     pub id: String,
     /// What happened.
     pub event_type: String,
+    /// Whether it is to be dispatched, in the index by time; the one by correlation id does not tell.
+    pub outbox: OutboxMode,
 }
 
 /// A part of a tenant's index that has its own order.

@@ -1,0 +1,127 @@
+//! Closed hours: every event of an hour is in a receipt, the hour is archived, and its seal is chained to the one
+//! before, so that nothing can be taken away without a trace.
+
+use serde::{Deserialize, Serialize};
+use time::UtcDateTime;
+
+use crate::log_hour::LogHour;
+use crate::store_error::StoreError;
+use crate::tenant::TenantId;
+
+/// The document of a sealed hour, one for each of its revisions. Its SHA-256, over its bytes as they are stored,
+/// stands in its row and in the document that comes after it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// 1.
+    pub format: u32,
+    /// The hour's first second, RFC 3339.
+    pub hour: String,
+    /// 0, and one more each time that the hour was opened again.
+    pub revision: u32,
+    /// When it was written, RFC 3339.
+    pub sealed_at: String,
+    /// The seal that was written before this one, of whichever hour; none before the first.
+    pub previous: Option<SealLink>,
+    /// Events of the hour, all tenants together.
+    pub events: u64,
+    /// Every tenant that has events in the hour.
+    pub manifests: Vec<SealedManifest>,
+}
+
+/// Names a seal by where it stands and what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealLink {
+    /// The key of the document.
+    pub key: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+}
+
+/// A manifest as a seal names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedManifest {
+    /// Whose hour it is.
+    pub tenant: String,
+    /// The key of the manifest.
+    pub key: String,
+    /// SHA-256 of its bytes, in hex.
+    pub sha256: String,
+    /// Events in it.
+    pub events: u64,
+}
+
+/// The row of a seal in the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealRow {
+    /// Which hour.
+    pub hour: LogHour,
+    /// Which of its revisions.
+    pub revision: u32,
+    /// Where the document is, and what.
+    pub link: SealLink,
+    /// Where the one before it is.
+    pub previous: Option<SealLink>,
+    /// Events of the hour.
+    pub events: u64,
+    /// When.
+    pub sealed_at: UtcDateTime,
+}
+
+/// The end of the chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealHead {
+    /// The seal that was written last.
+    pub link: SealLink,
+    /// Every hour before this one is sealed: the watermark.
+    pub sealed_before: LogHour,
+}
+
+/// Says that something came late to an hour of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Reopening {
+    /// Whose hour it is.
+    pub tenant: TenantId,
+    /// Which it is.
+    pub hour: LogHour,
+    /// When something came last.
+    pub noted_at: UtcDateTime,
+}
+
+/// Where seals are kept.
+pub trait SealStore {
+    /// The end of the chain; none before the first seal.
+    fn head(&self) -> impl Future<Output = Result<Option<SealHead>, StoreError>> + Send;
+
+    /// Puts a seal at the end of the chain, where `seen` is the end. `false` when it is not: another was at it, and
+    /// nothing was written.
+    fn append(
+        &self,
+        row: &SealRow,
+        seen: Option<&SealHead>,
+        head: &SealHead,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The seals of some hours, with all their revisions, by hour and revision. `limit` rows at the most; the
+    /// caller goes on after the last one's hour.
+    fn rows(
+        &self,
+        first: LogHour,
+        last: LogHour,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<SealRow>, StoreError>> + Send;
+
+    /// Some hours that something came late to, the earliest first.
+    fn reopened(
+        &self,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Reopening>, StoreError>> + Send;
+
+    /// Forgets a reopening, unless something came later still.
+    fn forget(&self, reopening: &Reopening) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Where it is noted that something came late.
+pub trait Reopenings {
+    /// Notes it; again each time, so that a seal that is being written meanwhile does not miss it.
+    fn reopen(&self, reopening: &Reopening) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
