@@ -11,6 +11,8 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+pub mod line;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
