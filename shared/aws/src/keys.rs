@@ -336,7 +336,13 @@ mod tests {
             let batch = BatchId { id, part };
             assert_eq!(parse_receipt(&receipt(&batch)), Some(batch));
         }
-        for foreign in ["", "x", &format!("{id}#0"), &format!("{id}#01"), &format!("{id}#")] {
+        for foreign in [
+            "",
+            "x",
+            &format!("{id}#0"),
+            &format!("{id}#01"),
+            &format!("{id}#"),
+        ] {
             assert_eq!(parse_receipt(foreign), None, "{foreign}");
         }
     }

@@ -32,6 +32,8 @@ async fn the_memory_active_hours_conform() {
 #[tokio::test]
 async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
+    conformance::tenants(&MemoryRegistry::default()).await;
+    conformance::many_tenants(&MemoryRegistry::default(), 50).await;
     conformance::tenant_settings(&MemoryRegistry::default()).await;
     pillarbox_testkit::schemas::conformance(&MemoryRegistry::default()).await;
     let clock = ManualClock::default();
