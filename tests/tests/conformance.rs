@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
     Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLetters, DynamoLogIndex,
-    DynamoReceipts, DynamoRegistry, DynamoSuspensions, DynamoTroubledDeliveries,
+    DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions, DynamoTroubledDeliveries,
     decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
@@ -179,6 +179,14 @@ async fn receipts_conform() {
     conformance::receipts::receipts_of_events(&receipts, &clock).await;
     clock.advance(Duration::from_secs(3_600));
     conformance::receipts::receipts_of_a_time(&receipts, &clock).await;
+}
+
+#[tokio::test]
+async fn seals_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let seals = DynamoSeals::new(engine.client, table);
+    pillarbox_testkit::seals::conformance(&seals, &ManualClock::default()).await;
 }
 
 /// What stands in an index costs; a delivery that is settled well is in none any more.

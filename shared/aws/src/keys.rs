@@ -91,11 +91,44 @@ pub fn reopened(hour: LogHour, tenant: &TenantId) -> String {
 /// The way back from [`reopened`].
 pub fn parse_reopened(key: &str) -> Option<(LogHour, TenantId)> {
     let (hour, tenant) = key.split_once('#')?;
-    let (date, of_day) = (hour.get(..8)?, hour.get(8..)?);
-    let hour = parse_date(date)?.hour(of_day.parse().ok()?)?;
-    let tenant = tenant.parse().ok()?;
+    let (hour, tenant) = (parse_hour(hour)?, tenant.parse().ok()?);
     (reopened(hour, &tenant) == key).then_some((hour, tenant))
 }
+
+/// The partition of the outbox that holds the seals of closed hours; its sort keys are made of [`seal`].
+pub const SEAL: &str = "SEAL";
+
+/// `<yyyymmddhh>#<revision>`: a seal below [`SEAL`], in four digits so that they sort.
+pub fn seal(hour: LogHour, revision: u32) -> String {
+    format!("{}#{revision:04}", compact_hour(hour))
+}
+
+/// The way back from [`seal`].
+pub fn parse_seal(key: &str) -> Option<(LogHour, u32)> {
+    let (hour, revision) = key.split_once('#')?;
+    let (hour, revision) = (parse_hour(hour)?, revision.parse().ok()?);
+    (seal(hour, revision) == key).then_some((hour, revision))
+}
+
+/// `<yyyymmddhh>`: an hour where it is the value of an attribute.
+pub fn hour(hour: LogHour) -> String {
+    compact_hour(hour)
+}
+
+/// `<yyyymmddhh>`, or something that looks like it.
+pub fn parse_hour(text: &str) -> Option<LogHour> {
+    let (date, of_day) = (text.get(..8)?, text.get(8..)?);
+    parse_date(date)?.hour(of_day.parse().ok()?)
+}
+
+/// The partition of the outbox that says how far sealing is.
+pub const SEALS: &str = "SEALS";
+/// The end of the chain, below [`SEALS`].
+pub const SEAL_HEAD: &str = "HEAD";
+/// The hour that sealing began with, below [`SEALS`].
+pub const SEAL_BEGIN: &str = "BEGIN";
+/// Who is sealing now, below [`SEALS`].
+pub const SEAL_HOLD: &str = "HOLD";
 
 /// The partition of the outbox in which the sweep remembers how far it has come, and its one sort key.
 pub const SWEEP: &str = "SWEEP";
@@ -344,6 +377,17 @@ mod tests {
             &format!("{id}#"),
         ] {
             assert_eq!(parse_receipt(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_seal_s_key_comes_back_and_sorts_by_hour_and_revision() {
+        let hour = LogHour::at(time::macros::utc_datetime!(2026-11-23 07:30));
+        assert_eq!(seal(hour, 12), "2026112307#0012");
+        assert_eq!(parse_seal("2026112307#0012"), Some((hour, 12)));
+        assert!(seal(hour, 9_999) < seal(hour.next(), 0));
+        for foreign in ["", "2026112307", "2026112307#12", "2026112307#0012#"] {
+            assert_eq!(parse_seal(foreign), None, "{foreign}");
         }
     }
 
