@@ -53,6 +53,16 @@ impl LogHour {
         UtcDateTime::from_unix_timestamp(seconds).unwrap_or(UtcDateTime::MAX)
     }
 
+    /// The first second after it.
+    pub fn end(self) -> UtcDateTime {
+        self.start().saturating_add(time::Duration::HOUR)
+    }
+
+    /// The hour before it; none before the first there is.
+    pub fn previous(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+
     /// Its day.
     pub fn day(self) -> LogDay {
         LogDay(self.0 / DAY_HOURS)
