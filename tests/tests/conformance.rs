@@ -141,7 +141,10 @@ async fn receipts_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;
     let receipts = DynamoReceipts::new(engine.client, table);
-    conformance::receipts::receipts_of_events(&receipts, &ManualClock::default()).await;
+    let clock = ManualClock::default();
+    conformance::receipts::receipts_of_events(&receipts, &clock).await;
+    clock.advance(Duration::from_secs(3_600));
+    conformance::receipts::receipts_of_a_time(&receipts, &clock).await;
 }
 
 /// What stands in an index costs; a delivery that is settled well is in none any more.

@@ -51,6 +51,7 @@ async fn the_memory_troubled_deliveries_conform() {
 async fn the_memory_receipts_conform() {
     let clock = ManualClock::default();
     conformance::receipts::receipts_of_events(&MemoryReceipts::default(), &clock).await;
+    conformance::receipts::receipts_of_a_time(&MemoryReceipts::default(), &clock).await;
 }
 
 #[tokio::test]
