@@ -168,6 +168,7 @@ async fn deliveries_in_trouble_conform() {
     let table = engine.table("OutboxTable").await.name;
     let rows = DynamoTroubledDeliveries::new(engine.client, table);
     conformance::trouble::troubled_deliveries(&rows, &ManualClock::default()).await;
+    conformance::trouble::trouble_ledger(&rows, &ManualClock::default()).await;
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
-use pillarbox_domain::log_hour::{LogDay, LogHour};
+use pillarbox_domain::log_hour::{LogDay, LogHour, Position};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
@@ -171,6 +171,17 @@ pub fn parse_trouble(pk: &str, sk: &str) -> Option<DeliveryKey> {
 /// `T#<tenant>#<status>`: a tenant's deliveries in trouble, by what is to become of them.
 pub fn trouble_status(tenant: &TenantId, status: &str) -> String {
     format!("T#{tenant}#{status}")
+}
+
+/// `<event id>#<subscription>`: a delivery, below [`trouble_status`].
+pub fn trouble_status_place(key: &DeliveryKey) -> String {
+    format!("{}#{}", key.event_id, key.subscription)
+}
+
+/// What no delivery of the event at this position, and of none before it, stands after below [`trouble_status`].
+pub fn trouble_status_end(position: Position) -> String {
+    // `$` comes after `#`.
+    format!("{position}$")
 }
 
 /// `DUE#<part>`: deliveries that are tried again, of all tenants, by when they are overdue.

@@ -11,8 +11,11 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+mod key;
 pub mod layout;
 pub mod line;
+
+pub use key::{ArchiveKey, Part};
 
 use std::collections::BTreeMap;
 

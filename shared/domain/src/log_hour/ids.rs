@@ -58,6 +58,13 @@ impl Position {
         LogHour::of_millis(u64::try_from(self.0 >> TAIL_BITS).unwrap_or(END_OF_IDS))
     }
 
+    /// The time of the ids around it, to the millisecond.
+    pub fn time(self) -> UtcDateTime {
+        // 48 bits of milliseconds.
+        let nanos = i128::try_from(self.0 >> TAIL_BITS).unwrap_or_default() * 1_000_000;
+        UtcDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(UtcDateTime::MAX)
+    }
+
     /// Its 16 bytes.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
@@ -243,6 +250,7 @@ mod tests {
         let event_id = id("017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
         let (one, position) = (IdRange::one(event_id), Position::of(event_id));
         assert_eq!(position.to_string(), event_id.to_string());
+        assert_eq!(position.time(), event_id.accepted_at());
         for order in [Order::Newest, Order::Oldest] {
             assert_eq!(one.starting_at(position, order), Some(one));
             assert_eq!(one.beyond(position, order), None);
