@@ -124,7 +124,7 @@ test-e2e: setup-clients ## The deployed template from end to end, on a stack of 
 	$(STACK) up --name $(TEST_STACK); \
 	. .local/$(TEST_STACK)/stack.env; \
 	cargo test --package pillarbox-tests --test e2e; \
-	cargo test --package pillarbox-tests --test e2e_dispatch; \
+	cargo test --package pillarbox-tests --test e2e_alone -- --test-threads=1; \
 	$(CLIENTS)/python -m pytest tests/clients
 
 ##@ This list

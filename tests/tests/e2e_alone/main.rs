@@ -1,0 +1,56 @@
+//! What no other test can run beside: dispatch is stopped, functions are killed, a day passes for streams, hours are
+//! sealed; each for everybody. One test at a time.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod dispatch;
+mod killed_worker;
+mod seals;
+mod sweep;
+
+use std::collections::BTreeMap;
+
+use pillarbox_domain::EventId;
+use pillarbox_tests::stack::{Queue, Tenant};
+use serde_json::{Value, json};
+
+/// Events in one request.
+const BATCH: usize = 500;
+
+/// Publishes this many events in batches, with these query parameters; their ids are returned in order.
+async fn publish_many(tenant: &Tenant, query: &str, count: usize) -> Vec<EventId> {
+    let events: Vec<Value> = (0..count).map(numbered).collect();
+    let mut ids = Vec::new();
+    for batch in events.chunks(BATCH) {
+        let answer = tenant.publish_batch(query, batch).await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let results = answer.body["results"].as_array().unwrap().iter();
+        ids.extend(results.map(|result| id_of(&result["event_id"])));
+    }
+    assert_eq!(ids.len(), count);
+    ids
+}
+
+fn numbered(n: usize) -> Value {
+    json!({
+        "specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": "order.created",
+        "datacontenttype": "application/json", "data": { "order": n, "total": "19.90", "currency": "EUR" },
+    })
+}
+
+fn id_of(id: &Value) -> EventId {
+    id.as_str().unwrap().parse().unwrap()
+}
+
+/// How often each event is in the queue; it is empty afterwards.
+async fn deliveries(queue: &Queue) -> BTreeMap<EventId, usize> {
+    let mut deliveries = BTreeMap::new();
+    for message in queue.take_all().await {
+        let body: Value = serde_json::from_str(message.body.as_deref().unwrap()).unwrap();
+        *deliveries.entry(id_of(&body["pbeventid"])).or_default() += 1;
+    }
+    deliveries
+}
