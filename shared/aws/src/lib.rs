@@ -1,4 +1,4 @@
-//! The ports of `pillarbox-domain` on DynamoDB, SQS and S3.
+//! The ports of `pillarbox-domain` on DynamoDB, SQS, S3 and EventBridge Scheduler.
 //!
 //! The only crate that names an AWS SDK. One file per table, queue or bucket; every key is written in [`keys`].
 #![warn(missing_docs)]
@@ -24,6 +24,7 @@ mod queues;
 mod receipts;
 mod registry;
 mod retry_queue;
+mod schedules;
 mod schemas;
 mod subscription_item;
 mod subscriptions;
@@ -49,6 +50,7 @@ pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;
 pub use registry::DynamoRegistry;
 pub use retry_queue::SqsRetryQueue;
+pub use schedules::{ScheduleTarget, SchedulerSchedules};
 pub use subscriptions::DynamoSuspensions;
 pub use trouble::DynamoTroubledDeliveries;
 pub use visibility::SqsVisibility;
