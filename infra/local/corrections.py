@@ -47,8 +47,8 @@ def require_corrected_version() -> None:
         )
 
 
-def apply_corrections() -> None:
-    """Put every correction in place. Call it once, before the emulator serves."""
+def apply_corrections() -> StreamPoller:
+    """Put every correction in place, once, before the emulator serves; what polls streams is returned."""
     require_corrected_version()
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime
     from ministack.services import dynamodb, lambda_svc
@@ -59,7 +59,9 @@ def apply_corrections() -> None:
     authorize_partiql_by_statement(iam_actions, dynamodb)
     count_loopback_as_tls(iam_evaluator)
     answer_before_the_log_is_quiet(lambda_runtime)
-    lambda_svc._poll_dynamodb_streams = StreamPoller().poll
+    poller = StreamPoller()
+    lambda_svc._poll_dynamodb_streams = poller.poll
+    return poller
 
 
 def put_partiql_inserts_on_the_stream(dynamodb: ModuleType) -> None:

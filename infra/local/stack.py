@@ -209,6 +209,8 @@ def furnish(stack: Stack, engine: Engine, outputs: dict[str, str]) -> None:
     variables = {name_of(output): value for output, value in outputs.items()}
     variables |= engine.client_variables()
     variables["PILLARBOX_URL"] = url
+    variables["PILLARBOX_STACK_NAME"] = STACK_NAME
+    variables["PILLARBOX_ENGINE_PROCESS_ID"] = str(engine.process_id)
     variables["PILLARBOX_ADMIN_KEY"] = admin_key(stack)
     variables["PILLARBOX_API_KEY"] = tenant_key(url, admin_key(stack))
     text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))

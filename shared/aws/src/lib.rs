@@ -5,6 +5,7 @@
 
 mod active_hours;
 mod answers;
+mod archive;
 mod client;
 mod data_form;
 mod dead_letters;
@@ -35,6 +36,7 @@ mod visibility;
 
 pub use active_hours::DynamoActiveHours;
 pub use answers::HttpAnswers;
+pub use archive::S3Archive;
 pub use client::{AwsEnvironment, Clients};
 pub use dead_letters::SqsDeadLetterQueue;
 pub use dispatch_switch::LambdaDispatchSwitch;

@@ -42,6 +42,7 @@ pub mod retry_policy;
 pub mod schedule;
 pub mod schema;
 pub mod seal;
+mod shown_time;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;

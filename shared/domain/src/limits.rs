@@ -56,7 +56,7 @@ pub const MAX_TRANSACTION_BYTES: usize = 2_800_000;
 /// Characters of a tenant id, and of a subscription id.
 pub const MAX_NAME_CHARS: usize = 63;
 
-/// Type patterns of one subscription.
+/// Type patterns of one subscription, and of one job.
 pub const MAX_TYPE_PATTERNS: usize = 50;
 
 /// Shards of one hour of a tenant's log: 64 of them take about 64,000 small events a second, and a query of an
@@ -100,6 +100,19 @@ pub const MAX_ERROR_CLASS_BYTES: usize = 256;
 
 /// Bytes of a dead letter's error message; what is longer is cut. Lists read every letter of a tenant.
 pub const MAX_ERROR_MESSAGE_BYTES: usize = 4_096;
+
+/// Jobs of one tenant that are not over: each may have workers of its own, and all tenants share them.
+pub const MAX_ACTIVE_JOBS: usize = 10;
+
+/// Events a second that a job may be held to; who wants more does not limit it.
+pub const MAX_EVENTS_PER_SECOND: u32 = 100_000;
+
+/// For how long a job may come up to its speed: a day.
+pub const MAX_RAMP_SECONDS: u32 = 24 * 60 * 60;
+
+/// Jobs that are looked at for one page of a list. A page whose filter leaves out nearly all of them is short, and
+/// goes on with its cursor.
+pub const MAX_JOBS_READ: usize = 1_000;
 
 /// Bytes of the name of a replay or redrive: it becomes part of a sort key, which holds 1,024
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).

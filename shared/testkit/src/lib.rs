@@ -9,6 +9,7 @@
 
 pub mod active_hours;
 pub mod answers;
+pub mod archive;
 pub mod builders;
 pub mod bus;
 pub mod clock;
@@ -31,6 +32,7 @@ pub mod visibility;
 
 pub use active_hours::MemoryActiveHours;
 pub use answers::MemoryAnswers;
+pub use archive::MemoryArchive;
 pub use bus::MemoryBus;
 pub use clock::ManualClock;
 pub use dead_letters::MemoryDeadLetterQueue;

@@ -11,9 +11,14 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+pub mod layout;
+pub mod line;
+
 use std::collections::BTreeMap;
 
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
@@ -40,6 +45,10 @@ pub struct Manifest {
     pub objects: Vec<ArchivedObject>,
     /// The objects that hold their receipts.
     pub receipts: Vec<ArchivedObject>,
+    /// Ids of events of the hour that could not be read when it was archived, in order. They are in no object, and
+    /// not counted above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// An object of the archive.
@@ -75,9 +84,43 @@ pub trait ArchiveReader {
     -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 }
 
+/// What is at a key after an object was to be stored there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// The object; nothing was there before.
+    New,
+    /// The object, which had been there: a repeat, or an answer that was lost.
+    Same,
+    /// Other bytes, which were there before. Nothing was written.
+    Other,
+}
+
 /// Where hours are archived.
 pub trait ArchiveWriter {
-    /// Stores an object whole. `Ok` means that it is durable.
-    fn put(&self, key: &str, bytes: Vec<u8>)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Stores an object whole where there is none. What is there then is durable.
+    fn put(
+        &self,
+        key: &str,
+        bytes: &[u8],
+    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+}
+
+/// SHA-256 of an object.
+pub fn sha256_digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// SHA-256 of an object, as manifests and seals name it: in hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&sha256_digest(bytes))
+}
+
+impl Manifest {
+    /// Reads one as it is stored.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(bytes).map_err(|error| StoreError::Malformed {
+            what: "manifest",
+            detail: error.to_string(),
+        })
+    }
 }

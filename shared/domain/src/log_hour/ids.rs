@@ -46,6 +46,13 @@ impl Position {
         Self(u128::from(millis) << TAIL_BITS)
     }
 
+    /// The time of ids there, to the millisecond.
+    pub fn time(self) -> UtcDateTime {
+        let millis = i128::try_from(self.0 >> TAIL_BITS).unwrap_or_default();
+        // 48 bits of milliseconds end in the year 10889; the calendar here ends in 9999.
+        UtcDateTime::from_unix_timestamp_nanos(millis * 1_000_000).unwrap_or(UtcDateTime::MAX)
+    }
+
     /// The hour that it lies in.
     pub(super) fn hour(self) -> LogHour {
         LogHour::of_millis(u64::try_from(self.0 >> TAIL_BITS).unwrap_or(END_OF_IDS))
@@ -86,6 +93,14 @@ impl IdRange {
             None => Self::ALL.last,
         };
         Self { first, last }.unless_empty()
+    }
+
+    /// The way back from [`IdRange::of_times`], to the millisecond: ids from the first time on and before the second.
+    /// None where nothing bounds them.
+    pub fn times(&self) -> (Option<UtcDateTime>, Option<UtcDateTime>) {
+        let from = (self.first != Self::ALL.first).then(|| self.first.time());
+        let next = self.last.0.checked_add(1);
+        (from, next.map(|next| Position(next).time()))
     }
 
     /// The ids of some milliseconds, from the first to before the end.
@@ -205,6 +220,22 @@ mod tests {
             IdRange::of_times(None, Some(utc_datetime!(1960-01-01 0:00))),
             None
         );
+    }
+
+    #[test]
+    fn a_range_of_times_tells_its_times() {
+        let (at, later) = (
+            utc_datetime!(2022-02-22 19:22:22),
+            utc_datetime!(2026-11-23 12:00:00.001),
+        );
+        for times in [
+            (None, None),
+            (Some(at), None),
+            (None, Some(at)),
+            (Some(at), Some(later)),
+        ] {
+            assert_eq!(IdRange::of_times(times.0, times.1).unwrap().times(), times);
+        }
     }
 
     #[test]
