@@ -1,5 +1,7 @@
 //! Every limit, its unit and where it comes from. Each has a test one over it.
 
+use std::time::Duration;
+
 /// Bytes of one event in structured form, as published.
 ///
 /// An SQS message holds 1 MiB (1,048,576 bytes) with its message attributes
@@ -109,6 +111,10 @@ pub const MAX_EVENTS_PER_SECOND: u32 = 100_000;
 
 /// For how long a job may come up to its speed: a day.
 pub const MAX_RAMP_SECONDS: u32 = 24 * 60 * 60;
+
+/// How far from now the end of a job's set may lie, to be waited for: the gap of a subscription that is resumed ends
+/// when dispatch knows of it for sure, some seconds later, and what is withheld until then belongs to it.
+pub const MAX_JOB_LEAD: Duration = Duration::from_secs(30);
 
 /// Jobs that are looked at for one page of a list. A page whose filter leaves out nearly all of them is short, and
 /// goes on with its cursor.
