@@ -104,7 +104,8 @@ pub fn schedule(name: &str, members: Value) -> Schedule {
         replay: wanted["replay"].as_object().cloned(),
         redrive: wanted["redrive"].as_object().cloned(),
     };
-    request.read().unwrap()
+    let (schedule, _) = request.read("", ManualClock::default().now()).unwrap();
+    schedule
 }
 
 const MAX: usize = 5;
@@ -130,7 +131,7 @@ async fn a_schedule_comes_back_whole<S: Schedules>(store: &S) {
     let owner = tenant("whole");
     let redrive = json!({
         "filter": { "types": ["order.*"], "text": "<aws.scheduler.scheduled-time>\"\\ä" },
-        "max_events_per_second": 12.50,
+        "max_events_per_second": 12.0,
     });
     let wanted = [
         schedule("replay", json!({})),

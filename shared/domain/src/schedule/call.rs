@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use time::format_description::well_known::Rfc3339;
-use time::{OffsetDateTime, UtcDateTime};
+use time::UtcDateTime;
 use uuid::Builder;
 
-use super::request::{parsed, timezone, work};
+use super::request::{one_of, parsed, timezone};
 use super::{Schedule, ScheduleName, ScheduledWork, Timezone, WorkKind};
 use crate::event_id::EventId;
-use crate::job::JobId;
+use crate::job::{JobId, JobSpec};
+use crate::query_parameters::rfc3339;
 use crate::subscription::request::FieldFault;
 use crate::tenant::TenantId;
 
@@ -115,9 +115,7 @@ impl ScheduledCall {
     /// # Errors
     /// When what it tells is no time.
     pub fn scheduled_at(&self) -> Result<UtcDateTime, InvalidCall> {
-        let time = OffsetDateTime::parse(&self.scheduled_at, &Rfc3339).ok();
-        let time = time.and_then(|time| time.checked_to_utc());
-        time.ok_or_else(|| self.no_time())
+        rfc3339(&self.scheduled_at).ok_or_else(|| self.no_time())
     }
 
     /// The job of this scheduled time: the same one whenever the call comes. Its id is in order with others of its
@@ -133,13 +131,19 @@ impl ScheduledCall {
         Ok(JobId::new(id))
     }
 
-    /// The body of the job that it asks for.
+    /// The job that it asks for, as it is asked for now. Whether its queue was one of the bus was asked when the schedule
+    /// was made.
     ///
     /// # Errors
-    /// When what it tells is no time.
-    pub fn body(&self) -> Result<Map<String, Value>, InvalidCall> {
-        let body = self.work.body_at(self.scheduled_at()?, &self.timezone);
-        body.ok_or_else(|| self.no_time())
+    /// When what it tells is no time, or what it asks for is not, or no longer, what can be asked for.
+    pub fn spec(&self, now: UtcDateTime) -> Result<JobSpec, InvalidCall> {
+        let scheduled_at = self.scheduled_at()?;
+        let spec = self.work.spec_at(scheduled_at, &self.timezone, "", now);
+        let spec = spec.ok_or_else(|| self.no_time())?;
+        Ok(JobSpec {
+            schedule: Some(self.name.to_string()),
+            ..spec.map_err(InvalidCall::Parts)?
+        })
     }
 
     fn tail(&self) -> [u8; TAIL_BYTES] {
@@ -167,7 +171,8 @@ impl Read {
         let tenant = parsed("tenant", &self.tenant, &mut faults);
         let name = parsed("name", &self.name, &mut faults);
         let timezone = timezone(self.timezone.as_deref(), &mut faults);
-        let work = work(self.replay, self.redrive, &mut faults);
+        let work = one_of(self.replay, self.redrive, &mut faults);
+        let work = work.and_then(|(kind, body)| ScheduledWork::read(kind, body, &mut faults));
         match (tenant, name, timezone, work) {
             (Some(tenant), Some(name), Some(timezone), Some(work)) => Ok(ScheduledCall {
                 tenant,
@@ -196,10 +201,13 @@ fn told(faults: &[FieldFault]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Target, Work};
+    use crate::log_hour::IdRange;
     use crate::schedule::ScheduleRequest;
     use serde_json::json;
     use time::macros::utc_datetime;
 
+    const NOW: UtcDateTime = utc_datetime!(2026-11-24 2:00:30);
     const KEYWORD: &str = "<aws.scheduler.scheduled-time>";
 
     fn schedule(name: &str, source: &str) -> Schedule {
@@ -214,7 +222,7 @@ mod tests {
             replay: replay.as_object().cloned(),
             redrive: None,
         };
-        request.read().unwrap()
+        request.read("pb-sub-", NOW).unwrap().0
     }
 
     fn call(tenant: &str, name: &str, scheduled_at: &str) -> ScheduledCall {
@@ -231,15 +239,23 @@ mod tests {
             ("demo", "nightly")
         );
         assert_eq!(call.scheduled_at().unwrap(), utc_datetime!(2026-11-24 2:00));
-        let expected = json!({
-            "filter": {
-                "source": "/shop",
-                "from": "2026-11-22T23:00:00Z",
-                "to": "2026-11-23T23:00:00Z",
-            },
-            "target": { "all": true },
-        });
-        assert_eq!(Value::from(call.body().unwrap()), expected);
+        let spec = call.spec(NOW).unwrap();
+        let times = (
+            utc_datetime!(2026-11-22 23:00),
+            utc_datetime!(2026-11-23 23:00),
+        );
+        assert_eq!(
+            Some(spec.range),
+            IdRange::of_times(Some(times.0), Some(times.1))
+        );
+        assert_eq!(spec.schedule.as_deref(), Some("nightly"));
+        let Work::Replay { filter, target } = spec.work else {
+            panic!("{:?}", spec.work);
+        };
+        assert_eq!(
+            (filter.source.as_deref(), target),
+            (Some("/shop"), Target::All)
+        );
     }
 
     #[test]
@@ -302,6 +318,6 @@ mod tests {
             assert!(matches!(call.job_id(), Err(InvalidCall::Time(_))), "{time}");
         }
         let call = call("demo", "nightly", "9999-12-31T23:59:59Z");
-        assert!(matches!(call.body(), Err(InvalidCall::Time(_))));
+        assert!(matches!(call.spec(NOW), Err(InvalidCall::Time(_))));
     }
 }

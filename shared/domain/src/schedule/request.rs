@@ -4,8 +4,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde_json::{Map, Value};
+use time::UtcDateTime;
 
 use super::{Schedule, ScheduledWork, Timezone, WorkKind};
+use crate::job::JobSpec;
 use crate::subscription::request::FieldFault;
 
 /// What a caller says of a schedule, as they wrote it.
@@ -24,23 +26,33 @@ pub struct ScheduleRequest {
 }
 
 impl ScheduleRequest {
-    /// The schedule that is to be made.
+    /// The schedule that is to be made, with an example of the job that each of its times makes.
     ///
     /// # Errors
     /// Every field at fault.
-    pub fn read(self) -> Result<Schedule, Vec<FieldFault>> {
+    pub fn read(
+        self,
+        queue_prefix: &str,
+        now: UtcDateTime,
+    ) -> Result<(Schedule, JobSpec), Vec<FieldFault>> {
         let mut faults = vec![];
         let name = parsed("name", &self.name, &mut faults);
         let expression = parsed("expression", &self.expression, &mut faults);
         let timezone = timezone(self.timezone.as_deref(), &mut faults);
-        let work = work(self.replay, self.redrive, &mut faults);
+        let work = one_of(self.replay, self.redrive, &mut faults);
+        let work = work.and_then(|(kind, body)| {
+            ScheduledWork::check(kind, body, queue_prefix, now, &mut faults)
+        });
         match (name, expression, timezone, work) {
-            (Some(name), Some(expression), Some(timezone), Some(work)) => Ok(Schedule {
-                name,
-                expression,
-                timezone,
-                work,
-            }),
+            (Some(name), Some(expression), Some(timezone), Some((work, spec))) => {
+                let schedule = Schedule {
+                    name,
+                    expression,
+                    timezone,
+                    work,
+                };
+                Ok((schedule, spec))
+            }
             _ => Err(faults),
         }
     }
@@ -55,14 +67,14 @@ pub(super) fn timezone(text: Option<&str>, faults: &mut Vec<FieldFault>) -> Opti
 }
 
 /// The one of the two that is given.
-pub(super) fn work(
+pub(super) fn one_of(
     replay: Option<Map<String, Value>>,
     redrive: Option<Map<String, Value>>,
     faults: &mut Vec<FieldFault>,
-) -> Option<ScheduledWork> {
+) -> Option<(WorkKind, Map<String, Value>)> {
     let detail = match (replay, redrive) {
-        (Some(body), None) => return ScheduledWork::read(WorkKind::Replay, body, faults),
-        (None, Some(body)) => return ScheduledWork::read(WorkKind::Redrive, body, faults),
+        (Some(body), None) => return Some((WorkKind::Replay, body)),
+        (None, Some(body)) => return Some((WorkKind::Redrive, body)),
         (None, None) => "is missing: give it, or redrive",
         (Some(_), Some(_)) => "and redrive are two jobs: give one of them, and make two schedules",
     };
@@ -83,6 +95,12 @@ pub(super) fn parsed<T: FromStr<Err: Display>>(
 mod tests {
     use super::*;
     use serde_json::json;
+    use time::macros::utc_datetime;
+
+    fn read(request: ScheduleRequest) -> Result<Schedule, Vec<FieldFault>> {
+        let read = request.read("pb-sub-", utc_datetime!(2026-11-24 12:00));
+        read.map(|(schedule, _)| schedule)
+    }
 
     fn object(value: Value) -> Option<Map<String, Value>> {
         value.as_object().cloned()
@@ -98,20 +116,20 @@ mod tests {
     }
 
     fn fields(request: ScheduleRequest) -> Vec<String> {
-        let faults = request.read().unwrap_err().into_iter();
+        let faults = read(request).unwrap_err().into_iter();
         faults.map(|fault| fault.field).collect()
     }
 
     #[test]
     fn a_schedule_is_in_utc_unless_somebody_says_otherwise() {
-        let schedule = request().read().unwrap();
+        let schedule = read(request()).unwrap();
         assert_eq!(schedule.timezone, Timezone::default());
         assert_eq!(schedule.work.kind(), WorkKind::Redrive);
         let request = ScheduleRequest {
             timezone: Some("Europe/Vienna".to_owned()),
             ..request()
         };
-        assert_eq!(request.read().unwrap().timezone.name(), "Europe/Vienna");
+        assert_eq!(read(request).unwrap().timezone.name(), "Europe/Vienna");
     }
 
     #[test]
@@ -128,6 +146,7 @@ mod tests {
             "expression",
             "timezone",
             "replay.dry_run",
+            "replay.target",
             "replay.filter.range",
         ];
         assert_eq!(fields(request), expected);

@@ -1,10 +1,11 @@
 //! What each time of a schedule asks for: the body of a replay or redrive, with a range in the place of its times.
 
 use serde_json::{Map, Value};
-use time::UtcDateTime;
-use time::format_description::well_known::Rfc3339;
+use time::{Duration, UtcDateTime};
 
 use super::{RelativeRange, Timezone};
+use crate::job::{JobSpec, request};
+use crate::shown_time::ShownTime;
 use crate::subscription::request::FieldFault;
 
 const FILTER: &str = "filter";
@@ -12,12 +13,10 @@ const RANGE: &str = "range";
 const FROM: &str = "from";
 const TO: &str = "to";
 const CORRELATION_ID: &str = "correlation_id";
+const DRY_RUN: &str = "dry_run";
 
-/// Members of a body and of its filter, beside the range.
-const REPLAY: [&str; 4] = [FILTER, "target", "max_events_per_second", "ramp_seconds"];
-const REPLAY_FILTER: [&str; 3] = ["types", "source", CORRELATION_ID];
-const REDRIVE: [&str; 3] = [FILTER, "max_events_per_second", "ramp_seconds"];
-const REDRIVE_FILTER: [&str; 5] = ["types", "subscription", "error_class", "text", "state"];
+/// A range that is as good as any other, to check the rest of a body.
+const EXAMPLE: Duration = Duration::hours(1);
 
 /// Which kind of job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,48 +44,71 @@ impl WorkKind {
         }
     }
 
-    fn members(self) -> (&'static [&'static str], &'static [&'static str]) {
+    /// The job that a body asks for now.
+    fn spec(
+        self,
+        body: Map<String, Value>,
+        queue_prefix: &str,
+        now: UtcDateTime,
+    ) -> Result<JobSpec, Vec<FieldFault>> {
+        let body = Value::Object(body);
         match self {
-            Self::Replay => (&REPLAY, &REPLAY_FILTER),
-            Self::Redrive => (&REDRIVE, &REDRIVE_FILTER),
+            Self::Replay => request::replay(&body, queue_prefix, now),
+            Self::Redrive => request::redrive(&body, now),
         }
     }
 }
 
 impl ScheduledWork {
-    /// Reads what a caller says; what is at fault is told by its place in the schedule. What the values are is for the
-    /// parser of the job to say, which is asked for an example of [`ScheduledWork::body_at`].
+    /// Reads what a caller asks for now; what is at fault is told by its place in the schedule. It is returned with an
+    /// example of the job that it makes.
+    pub(super) fn check(
+        kind: WorkKind,
+        body: Map<String, Value>,
+        queue_prefix: &str,
+        now: UtcDateTime,
+        faults: &mut Vec<FieldFault>,
+    ) -> Option<(Self, JobSpec)> {
+        let place = kind.member();
+        let within =
+            |fault: FieldFault| FieldFault::new(format!("{place}.{}", fault.field), fault.detail);
+        for (path, detail) in foreign(&body) {
+            faults.push(FieldFault::new(format!("{place}.{path}"), detail));
+        }
+        let spec = kind.spec(example(&body, now), queue_prefix, now);
+        let spec = spec.map_err(|told| faults.extend(told.into_iter().map(within)));
+        let work = Self::read(kind, body, faults);
+        work.zip(spec.ok())
+    }
+
+    /// Reads what was checked before.
     pub(super) fn read(
         kind: WorkKind,
         body: Map<String, Value>,
         faults: &mut Vec<FieldFault>,
     ) -> Option<Self> {
-        let before = faults.len();
-        let (members, filter_members) = kind.members();
-        let place = kind.member();
-        only(members, &body, place, faults);
-        let range = match body.get(FILTER) {
-            Some(Value::Object(filter)) => {
-                let place = format!("{place}.{FILTER}");
-                only(filter_members, filter, &place, faults);
-                range(filter, &place, faults)
-            }
+        let mut told = |detail: String| {
+            let field = format!("{}.{FILTER}.{RANGE}", kind.member());
+            faults.push(FieldFault::new(field, detail));
+        };
+        let range = match given(filter(&body), RANGE) {
             None => None,
+            Some(Value::String(text)) => {
+                let range = text.parse::<RelativeRange>();
+                Some(range.map_err(|error| told(error.to_string())).ok()?)
+            }
             Some(_) => {
-                faults.push(FieldFault::new(
-                    format!("{place}.{FILTER}"),
-                    "must be an object",
-                ));
+                told("must be a string".to_owned());
                 return None;
             }
         };
-        let work = Self { kind, body, range };
-        if !work.is_bounded() && faults.len() == before {
-            let field = format!("{place}.{FILTER}.{RANGE}");
-            let detail = "is missing: give it, as in 'last 24h', or a correlation_id";
-            faults.push(FieldFault::new(field, detail));
+        let is_bounded = range.is_some() || given(filter(&body), CORRELATION_ID).is_some();
+        // Of dead letters only open ones are sent again, so a redrive is never of the same ones twice.
+        if kind == WorkKind::Replay && !is_bounded {
+            told("is missing: give it, as in 'last 24h', or correlation_id".to_owned());
+            return None;
         }
-        (faults.len() == before).then_some(work)
+        Some(Self { kind, body, range })
     }
 
     /// Which kind of job it is.
@@ -99,13 +121,15 @@ impl ScheduledWork {
         &self.body
     }
 
-    /// The body of the job that a call asks for which is scheduled for this time: it begins and ends where the range
-    /// does, and ends at the scheduled time where there is none. Nothing beyond the calendar.
-    pub fn body_at(
+    /// The job of a call that is scheduled for this time: its set begins and ends where the range does, and ends at the
+    /// scheduled time where there is no range. `None` beyond the calendar.
+    pub(super) fn spec_at(
         &self,
         scheduled: UtcDateTime,
         timezone: &Timezone,
-    ) -> Option<Map<String, Value>> {
+        queue_prefix: &str,
+        now: UtcDateTime,
+    ) -> Option<Result<JobSpec, Vec<FieldFault>>> {
         let (from, to) = match self.range {
             Some(range) => {
                 let times = range.at(scheduled, timezone)?;
@@ -113,77 +137,90 @@ impl ScheduledWork {
             }
             None => (None, scheduled),
         };
-        let mut filter = match self.body.get(FILTER) {
-            Some(Value::Object(filter)) => filter.clone(),
-            _ => Map::new(),
-        };
+        let body = with_times(&self.body, from, to);
+        Some(self.kind.spec(body, queue_prefix, now))
+    }
+}
+
+/// A body that is about the same, at times that are good.
+fn example(body: &Map<String, Value>, now: UtcDateTime) -> Map<String, Value> {
+    let mut body = with_times(body, Some(now - EXAMPLE), now);
+    body.remove(DRY_RUN);
+    body
+}
+
+/// A body with these times in the place of its range. One whose filter is none stays as it is.
+fn with_times(
+    body: &Map<String, Value>,
+    from: Option<UtcDateTime>,
+    to: UtcDateTime,
+) -> Map<String, Value> {
+    let mut body = body.clone();
+    let filter = body.entry(FILTER).or_insert(Value::Null);
+    if filter.is_null() {
+        *filter = Value::Object(Map::new());
+    }
+    if let Value::Object(filter) = filter {
         filter.remove(RANGE);
-        if let Some(from) = from {
-            filter.insert(FROM.to_owned(), rfc3339(from)?);
+        filter.insert(FROM.to_owned(), from.map_or(Value::Null, shown));
+        filter.insert(TO.to_owned(), shown(to));
+    }
+    body
+}
+
+/// Members that a job's body has, and a schedule's has not.
+fn foreign(body: &Map<String, Value>) -> Vec<(String, &'static str)> {
+    let mut foreign = vec![];
+    if given(Some(body), DRY_RUN).is_some() {
+        let detail = "is not for a schedule: ask for a dry run of the job itself";
+        foreign.push((DRY_RUN.to_owned(), detail));
+    }
+    for name in [FROM, TO] {
+        if given(filter(body), name).is_some() {
+            let detail = "is told by range here: each time has its own";
+            foreign.push((format!("{FILTER}.{name}"), detail));
         }
-        filter.insert(TO.to_owned(), rfc3339(to)?);
-        let mut body = self.body.clone();
-        body.insert(FILTER.to_owned(), filter.into());
-        Some(body)
     }
-
-    /// Whether it is not about everything that there is: of dead letters, only open ones are sent again, so these are
-    /// all that is left.
-    fn is_bounded(&self) -> bool {
-        let filter = self.body.get(FILTER);
-        let is_of_one_operation = filter.is_some_and(|filter| filter.get(CORRELATION_ID).is_some());
-        self.kind == WorkKind::Redrive || self.range.is_some() || is_of_one_operation
-    }
+    foreign
 }
 
-fn range(
-    filter: &Map<String, Value>,
-    place: &str,
-    faults: &mut Vec<FieldFault>,
-) -> Option<RelativeRange> {
-    let text = filter.get(RANGE)?.as_str().unwrap_or_default();
-    let told = |error| faults.push(FieldFault::new(format!("{place}.{RANGE}"), error));
-    text.parse().map_err(told).ok()
+fn filter(body: &Map<String, Value>) -> Option<&Map<String, Value>> {
+    body.get(FILTER)?.as_object()
 }
 
-/// Tells every member that is none of these.
-fn only(known: &[&str], body: &Map<String, Value>, place: &str, faults: &mut Vec<FieldFault>) {
-    let is_filter = place.ends_with(FILTER);
-    for name in body.keys() {
-        let detail = match name.as_str() {
-            RANGE if is_filter => continue,
-            known_name if known.contains(&known_name) => continue,
-            FROM | TO if is_filter => "is told by the range here: each time has its own",
-            _ => "is not a member of this request",
-        };
-        faults.push(FieldFault::new(format!("{place}.{name}"), detail));
-    }
+/// A member; one that is null is not there.
+fn given<'a>(members: Option<&'a Map<String, Value>>, name: &str) -> Option<&'a Value> {
+    members?.get(name).filter(|value| !value.is_null())
 }
 
-fn rfc3339(time: UtcDateTime) -> Option<Value> {
-    time.format(&Rfc3339).ok().map(Value::String)
+/// No time here is beyond what can be told: it was read, or is now.
+fn shown(time: UtcDateTime) -> Value {
+    serde_json::to_value(ShownTime(time)).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::{Target, Work};
+    use crate::log_hour::IdRange;
     use serde_json::json;
     use time::macros::utc_datetime;
 
-    fn read(kind: WorkKind, body: Value) -> Result<ScheduledWork, Vec<String>> {
-        let Value::Object(body) = body else {
-            panic!("{body}")
-        };
+    const NOW: UtcDateTime = utc_datetime!(2026-11-24 12:00);
+    const SCHEDULED: UtcDateTime = utc_datetime!(2026-11-24 3:00);
+
+    fn check(kind: WorkKind, body: &Value) -> Result<ScheduledWork, Vec<String>> {
         let mut faults = vec![];
-        let work = ScheduledWork::read(kind, body, &mut faults);
-        let fields = faults.into_iter().map(|fault| fault.field);
-        work.ok_or_else(|| fields.collect())
+        let body = body.as_object().unwrap().clone();
+        let work = ScheduledWork::check(kind, body, "pb-sub-", NOW, &mut faults);
+        let fields: Vec<_> = faults.into_iter().map(|fault| fault.field).collect();
+        assert_eq!(work.is_some(), fields.is_empty());
+        work.map(|(work, _)| work).ok_or(fields)
     }
 
-    fn body_at(work: &ScheduledWork, scheduled: UtcDateTime) -> Value {
-        work.body_at(scheduled, &Timezone::default())
-            .unwrap()
-            .into()
+    fn spec(work: &ScheduledWork) -> JobSpec {
+        let spec = work.spec_at(SCHEDULED, &Timezone::default(), "pb-sub-", NOW);
+        spec.unwrap().unwrap()
     }
 
     #[test]
@@ -191,68 +228,91 @@ mod tests {
         let body = json!({
             "filter": { "types": ["order.*"], "range": "last 24h" },
             "target": { "subscription": "orders" },
-            "max_events_per_second": 500,
+            "max_events_per_second": 500.0,
         });
-        let work = read(WorkKind::Replay, body.clone()).unwrap();
-        assert_eq!(Value::from(work.body().clone()), body);
-        let expected = json!({
-            "filter": {
-                "types": ["order.*"],
-                "from": "2026-11-23T03:00:00Z",
-                "to": "2026-11-24T03:00:00Z",
-            },
-            "target": { "subscription": "orders" },
-            "max_events_per_second": 500,
-        });
-        assert_eq!(body_at(&work, utc_datetime!(2026-11-24 3:00)), expected);
+        let work = check(WorkKind::Replay, &body).unwrap();
+        assert_eq!(Value::from(work.body().clone()), body, "as it was given");
+        let spec = spec(&work);
+        let from = utc_datetime!(2026-11-23 3:00);
+        assert_eq!(
+            Some(spec.range),
+            IdRange::of_times(Some(from), Some(SCHEDULED))
+        );
+        assert_eq!(spec.max_events_per_second, Some(500));
+        let Work::Replay { filter, target } = spec.work else {
+            panic!("{:?}", spec.work);
+        };
+        assert_eq!(filter.types, ["order.*".parse().unwrap()]);
+        assert_eq!(target, Target::Subscription("orders".parse().unwrap()));
     }
 
     #[test]
     fn without_a_range_it_ends_at_the_scheduled_time() {
-        let to = json!({ "to": "2026-11-24T03:00:00Z" });
-        for body in [json!({}), json!({ "filter": {} })] {
-            let work = read(WorkKind::Redrive, body).unwrap();
-            let body = body_at(&work, utc_datetime!(2026-11-24 3:00));
-            assert_eq!(body["filter"], to);
+        let ended = IdRange::of_times(None, Some(SCHEDULED));
+        for body in [
+            json!({}),
+            json!({ "filter": null }),
+            json!({ "filter": { "range": null } }),
+        ] {
+            let work = check(WorkKind::Redrive, &body).unwrap();
+            assert_eq!(Some(spec(&work).range), ended);
         }
         let body = json!({ "filter": { "correlation_id": "c-1" }, "target": { "all": true } });
-        let work = read(WorkKind::Replay, body).unwrap();
-        let filter = &body_at(&work, utc_datetime!(2026-11-24 3:00))["filter"];
-        assert_eq!(
-            *filter,
-            json!({ "correlation_id": "c-1", "to": "2026-11-24T03:00:00Z" })
-        );
+        let work = check(WorkKind::Replay, &body).unwrap();
+        assert_eq!(Some(spec(&work).range), ended);
     }
 
     #[test]
     fn everything_at_fault_is_told_by_its_place() {
-        let replay = |body| read(WorkKind::Replay, body).unwrap_err();
-        assert_eq!(replay(json!({})), ["replay.filter.range"]);
-        assert_eq!(replay(json!({ "filter": [] })), ["replay.filter"]);
-        let faults = replay(json!({
-            "filter": { "range": "today", "from": "2026-11-24T03:00:00Z", "subscription": "a" },
-            "dry_run": true,
-        }));
-        let expected = [
-            "replay.dry_run",
-            "replay.filter.from",
-            "replay.filter.subscription",
-            "replay.filter.range",
+        let cases = [
+            (
+                WorkKind::Replay,
+                json!({ "target": { "all": true } }),
+                vec!["replay.filter.range"],
+            ),
+            (
+                WorkKind::Replay,
+                json!({ "filter": [], "target": { "all": true } }),
+                vec!["replay.filter", "replay.filter.range"],
+            ),
+            (
+                WorkKind::Replay,
+                json!({
+                    "filter": {
+                        "range": "today", "from": "2026-11-24T03:00:00Z", "to": 7, "types": [], "id": "1",
+                    },
+                    "target": { "queue_url": "https://sqs.test/1/other" },
+                    "ramp_seconds": 60,
+                    "dry_run": true,
+                }),
+                vec![
+                    "replay.dry_run",
+                    "replay.filter.from",
+                    "replay.filter.to",
+                    "replay.filter.id",
+                    "replay.filter.types",
+                    "replay.ramp_seconds",
+                    "replay.target.queue_url",
+                    "replay.filter.range",
+                ],
+            ),
+            (
+                WorkKind::Replay,
+                json!({ "filter": { "range": 24 } }),
+                vec!["replay.target", "replay.filter.range"],
+            ),
+            (
+                WorkKind::Redrive,
+                json!({ "target": { "all": true }, "filter": { "state": "REDRIVEN", "source": "/" } }),
+                vec![
+                    "redrive.target",
+                    "redrive.filter.source",
+                    "redrive.filter.state",
+                ],
+            ),
         ];
-        assert_eq!(faults, expected);
-        for range in [json!(24), json!(null)] {
-            let faults = replay(json!({ "filter": { "range": range } }));
-            assert_eq!(faults, ["replay.filter.range"]);
+        for (kind, body, expected) in cases {
+            assert_eq!(check(kind, &body).unwrap_err(), expected, "{body}");
         }
-        let redrive = read(
-            WorkKind::Redrive,
-            json!({ "target": {}, "filter": { "to": 1, "source": "/" } }),
-        );
-        let expected = [
-            "redrive.target",
-            "redrive.filter.source",
-            "redrive.filter.to",
-        ];
-        assert_eq!(redrive.unwrap_err(), expected);
     }
 }
