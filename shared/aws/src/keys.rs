@@ -1,14 +1,17 @@
 //! Every key of every table. Each begins with whose it is; nothing else in the workspace writes one.
 
+use data_encoding::BASE32_NOPAD;
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
 use pillarbox_domain::log_hour::{LogDay, LogHour, Position};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
+use pillarbox_domain::schedule::ScheduleName;
 use pillarbox_domain::schema::{SchemaType, SchemaVersion};
 use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
+use sha2::{Digest, Sha256};
 use time::{Date, Month, UtcDateTime};
 
 /// The partition key of every table.
@@ -293,6 +296,31 @@ pub fn payload(key: &PayloadKey) -> String {
     format!("d{class}/{}/{}", key.tenant, key.event_id)
 }
 
+/// Characters of a tenant id up to which it stands in the names of its schedules. A name has 64
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>), of which 40 are the
+/// schedule's own.
+const MAX_PLAIN_TENANT_CHARS: usize = 23;
+
+/// Bytes of the digest by which a longer tenant id is told: 21 characters.
+const TENANT_DIGEST_BYTES: usize = 13;
+
+/// `<tenant>.`, or `_<digest>.` of a long one: what the names of a tenant's schedules begin with, and of nobody else's.
+/// No tenant id but the bus's begins with `_`, and none holds a dot.
+pub fn schedules(tenant: &TenantId) -> String {
+    let id = tenant.as_str();
+    if id.len() <= MAX_PLAIN_TENANT_CHARS {
+        return format!("{id}.");
+    }
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    let digest = BASE32_NOPAD.encode(&digest[..TENANT_DIGEST_BYTES]);
+    format!("_{}.", digest.to_ascii_lowercase())
+}
+
+/// `<tenant>.<schedule>`, with the tenant as in [`schedules`]: a schedule in its group.
+pub fn schedule(tenant: &TenantId, name: &ScheduleName) -> String {
+    format!("{}{name}", schedules(tenant))
+}
+
 fn compact(at: UtcDateTime) -> String {
     let (hour, minute, second) = at.as_hms();
     format!("{}{hour:02}{minute:02}{second:02}", compact_date(at.date()))
@@ -355,6 +383,34 @@ mod tests {
         assert_eq!(failed_delivery(&subscription, None), "orders#-");
         assert_eq!(failed_delivery(&subscription, Some("j#1")), "orders#j#1");
         assert_eq!(letter_of_message(&demo(), "m-1"), "T#demo#M#m-1");
+    }
+
+    #[test]
+    fn schedules_of_two_tenants_never_have_one_name() {
+        let longest = "x".repeat(40).parse().unwrap();
+        let names = [
+            "a",
+            "demo",
+            "demo-2",
+            "_bus",
+            &"t".repeat(23),
+            &"t".repeat(24),
+            &"t".repeat(62),
+            &"t".repeat(63),
+        ];
+        let names = names.map(|tenant| schedule(&tenant.parse().unwrap(), &longest));
+        assert_eq!(names[1], format!("demo.{longest}"));
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        for (place, name) in names.iter().enumerate() {
+            assert!(name.len() <= 64 && name.chars().all(allowed), "{name}");
+            assert!(!names[..place].contains(name), "{name}");
+            let dots: Vec<_> = name.match_indices('.').collect();
+            assert_eq!(
+                dots.len(),
+                1,
+                "a list by its beginning is one tenant's: {name}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries, conformance,
+    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
+    conformance,
 };
 
 #[tokio::test]
@@ -84,4 +85,9 @@ async fn the_memory_answers_conform() {
             .collect()
     };
     pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
+}
+
+#[tokio::test]
+async fn the_memory_schedules_conform() {
+    pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
 }
