@@ -13,6 +13,7 @@
 
 pub mod layout;
 pub mod line;
+mod unpacker;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ use sha2::{Digest, Sha256};
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
+
+pub use unpacker::{NotUnpacked, Unpacker};
 
 /// What an hour of a tenant is in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
