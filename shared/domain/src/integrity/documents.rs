@@ -56,22 +56,23 @@ pub(super) fn is_at(seal: &Seal, hour: LogHour, revision: u32) -> bool {
 }
 
 /// What is wrong with the link of a row to the one before it, which is `before`. The chain begins with `first`.
-pub(super) fn chained(
-    row: &SealRow,
-    before: Option<&SealRow>,
-    first: &SealRow,
-) -> Option<Finding> {
+pub(super) fn chained(row: &SealRow, before: Option<&SealRow>, first: &SealRow) -> Option<Finding> {
     let is_first = row.link == first.link;
     match (&row.previous, before) {
         (None, _) if is_first => None,
-        (None, _) => Some(broken(row, "it names no seal before it, and is not the first")),
+        (None, _) => Some(broken(
+            row,
+            "it names no seal before it, and is not the first",
+        )),
         (Some(_), None) => Some(broken(row, "the seal that it names before it is not there")),
-        (Some(link), Some(before)) if *link != before.link => {
-            Some(broken(row, "the seal that it names before it is another now"))
-        }
-        (Some(_), Some(before)) if before.sealed_at > row.sealed_at => {
-            Some(broken(row, "the seal that it names before it was written later"))
-        }
+        (Some(link), Some(before)) if *link != before.link => Some(broken(
+            row,
+            "the seal that it names before it is another now",
+        )),
+        (Some(_), Some(before)) if before.sealed_at > row.sealed_at => Some(broken(
+            row,
+            "the seal that it names before it was written later",
+        )),
         (Some(_), Some(_)) => None,
     }
 }

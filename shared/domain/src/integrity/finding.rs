@@ -168,7 +168,8 @@ impl Findings {
 impl Finding {
     fn join(&mut self, other: Self) {
         let room = MAX_NAMED_EVENTS - self.event_ids.len();
-        self.event_ids.extend(other.event_ids.into_iter().take(room));
+        self.event_ids
+            .extend(other.event_ids.into_iter().take(room));
         if let Some(more) = other.event_count {
             self.event_count = Some(self.event_count.unwrap_or_default() + more);
         }

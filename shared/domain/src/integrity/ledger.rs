@@ -154,8 +154,7 @@ impl Judge {
             let handed_over = slice.receipted.get(id);
             handed_over.is_some_and(|at| at.saturating_add(signed(MAX_SKEW)) < id.accepted_at())
         };
-        let is_future =
-            |id: &EventId| self.now.saturating_add(signed(MAX_SKEW)) < id.accepted_at();
+        let is_future = |id: &EventId| self.now.saturating_add(signed(MAX_SKEW)) < id.accepted_at();
         let early = "handed over before they were accepted by their ids";
         let future = "accepted in the future by their ids";
         let skew = |message| Finding::of(FindingKind::IdSkew, self.hour, message);

@@ -35,10 +35,7 @@ impl IntegrityQuery {
         let (from, to) = read.times();
         let is_whole = read.is_whole();
         let start = read.parsed("cursor", |text| match is_whole {
-            true => cursors(tenant, from, to)
-                .read(text)
-                .map(Some)
-                .map_err(told),
+            true => cursors(tenant, from, to).read(text).map(Some).map_err(told),
             false => Ok(None),
         });
         read.finish(Self {
@@ -121,7 +118,10 @@ mod tests {
         let from = ("from", "2026-11-24T00:00:00Z");
         assert_eq!(parse(&[from]).unwrap().hours, None);
         let until = parse(&[("to", "2026-11-23T01:00:00Z")]).unwrap();
-        let (first, last) = (utc_datetime!(2026-11-22 1:00), utc_datetime!(2026-11-23 0:00));
+        let (first, last) = (
+            utc_datetime!(2026-11-22 1:00),
+            utc_datetime!(2026-11-23 0:00),
+        );
         assert_eq!(until.hours, of(first, last));
     }
 

@@ -59,7 +59,9 @@ impl Serialize for ShownAudit<'_> {
             hours: hours.iter().map(Row::of).collect(),
             totals: Totals::of(hours, findings),
             findings,
-            sealed_before: head.as_ref().map(|head| layout::hour_text(head.sealed_before)),
+            sealed_before: head
+                .as_ref()
+                .map(|head| layout::hour_text(head.sealed_before)),
             head: head.as_ref().map(|head| &head.link),
             next_cursor: next_cursor.as_deref(),
         };

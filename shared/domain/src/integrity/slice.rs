@@ -279,9 +279,7 @@ where
             .iter()
             .filter(|group| group.tenant == *self.tenant);
         for event_id in of_tenant.flat_map(|group| &group.event_ids) {
-            let first = receipted
-                .entry(*event_id)
-                .or_insert(receipt.handed_over_at);
+            let first = receipted.entry(*event_id).or_insert(receipt.handed_over_at);
             *first = receipt.handed_over_at.min(*first);
         }
     }
@@ -315,8 +313,14 @@ impl ShardRead {
     /// Where a page ends, an entry with the id of its last one may have been left out; so the last one is left to the
     /// next slice, unless there is no other.
     fn of(page: IndexPage, ids: IdRange) -> Self {
-        let last = page.entries.last().map(|entry| Position::of(entry.event_id));
-        let first = page.entries.first().map(|entry| Position::of(entry.event_id));
+        let last = page
+            .entries
+            .last()
+            .map(|entry| Position::of(entry.event_id));
+        let first = page
+            .entries
+            .first()
+            .map(|entry| Position::of(entry.event_id));
         let cut = page.rest.map(|rest| match last {
             Some(last) if first < Some(last) => last,
             _ => rest.first(),
@@ -351,7 +355,11 @@ fn buckets(ids: IdRange) -> impl Iterator<Item = Bucket> {
 }
 
 fn named(receipt: &Receipt) -> usize {
-    receipt.groups.iter().map(|group| group.event_ids.len()).sum()
+    receipt
+        .groups
+        .iter()
+        .map(|group| group.event_ids.len())
+        .sum()
 }
 
 /// All of them, some at a time, in their order.
@@ -359,8 +367,5 @@ async fn in_turn<O, F>(calls: Vec<F>) -> Result<Vec<O>, StoreError>
 where
     F: Future<Output = Result<O, StoreError>>,
 {
-    stream::iter(calls)
-        .buffered(MAX_CALLS)
-        .try_collect()
-        .await
+    stream::iter(calls).buffered(MAX_CALLS).try_collect().await
 }

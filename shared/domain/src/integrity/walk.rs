@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use time::UtcDateTime;
 
+use super::HourLedger;
 use super::archived::ArchivedHour;
 use super::auditor::{Auditor, Ground};
 use super::finding::{Finding, FindingKind, Findings};
 use super::ledger::{Compared, Judge, Keys, signed};
 use super::slice::{Budget, Misplaced, SliceRead, SliceReader};
-use super::HourLedger;
 use crate::active_hours::unmarked;
 use crate::archive::ArchiveReader;
 use crate::event_id::EventId;
@@ -209,7 +209,11 @@ where
         let beyond = archived.beyond(ids, &compared.logged);
         let at = hour.ledger.hour;
         if !without.is_empty() && !self.is_reopened(at).await? {
-            self.differs(at, "in the log, and not in the archive of their hour", without);
+            self.differs(
+                at,
+                "in the log, and not in the archive of their hour",
+                without,
+            );
         }
         if !beyond.is_empty() && self.keeps(hour).await? {
             let message = "in the archive, and not in the log, which still keeps their hour";

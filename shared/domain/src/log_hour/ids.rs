@@ -58,13 +58,6 @@ impl Position {
         LogHour::of_millis(u64::try_from(self.0 >> TAIL_BITS).unwrap_or(END_OF_IDS))
     }
 
-    /// The time of the ids around it, to the millisecond.
-    pub fn time(self) -> UtcDateTime {
-        // 48 bits of milliseconds.
-        let nanos = i128::try_from(self.0 >> TAIL_BITS).unwrap_or_default() * 1_000_000;
-        UtcDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(UtcDateTime::MAX)
-    }
-
     /// Its 16 bytes.
     pub fn to_bytes(self) -> [u8; 16] {
         self.0.to_be_bytes()
