@@ -14,8 +14,10 @@
 mod key;
 pub mod layout;
 pub mod line;
+mod list;
 
 pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
 
 use std::collections::BTreeMap;
 
