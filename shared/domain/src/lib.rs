@@ -40,6 +40,7 @@ pub mod receipt;
 pub mod registry;
 pub mod retry;
 pub mod retry_policy;
+pub mod schedule;
 pub mod schema;
 pub mod seal;
 mod shown_time;

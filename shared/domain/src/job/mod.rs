@@ -12,6 +12,11 @@
 //! PLANNING, RUNNING, PAUSED --cancel--> CANCELLED
 //! ```
 
+mod members;
+pub mod price;
+mod query;
+pub mod request;
+mod shown;
 mod store;
 
 use std::fmt;
@@ -28,6 +33,8 @@ use crate::log_shard::LogShard;
 use crate::subscription::{QueueUrl, SubscriptionId, TypePattern};
 use crate::tenant::TenantId;
 
+pub use query::{FailureList, FailureQuery, JobList, JobQuery};
+pub use shown::{ShownFailure, ShownJob};
 pub use store::{
     ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, Saved,
 };

@@ -73,6 +73,11 @@ impl LogHour {
         u8::try_from(self.0 % DAY_HOURS).unwrap_or_default()
     }
 
+    /// The hour after it; the last one has none but itself.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1).min(Self::LAST)
+    }
+
     /// The ids of the events that stand in it.
     pub fn ids(self) -> IdRange {
         let first = u64::from(self.0) * HOUR_MILLIS;
@@ -166,7 +171,8 @@ mod tests {
         assert_eq!(hour, LogHour::at(utc_datetime!(2022-02-22 19:59:59.999)));
         let position = Position::of(event_id);
         assert!((hour.ids().first()..=hour.ids().last()).contains(&position));
-        let next = LogHour(hour.0 + 1);
+        let next = hour.next();
+        assert_eq!((next.start(), next.previous()), (hour.end(), Some(hour)));
         assert_eq!(
             IdRange::ALL
                 .beyond(hour.ids().last(), Order::Oldest)
@@ -184,6 +190,8 @@ mod tests {
         assert_eq!(last.start(), utc_datetime!(9999-12-31 23:00));
         assert_eq!(last.ids().last(), IdRange::ALL.last());
         assert_eq!(HourRange::of(IdRange::ALL).last, last);
+        assert_eq!(last.next(), last);
+        assert_eq!(HourRange::of(IdRange::ALL).first.previous(), None);
         assert_eq!(
             HourRange::of(IdRange::ALL).beyond(last.day(), Order::Oldest),
             None

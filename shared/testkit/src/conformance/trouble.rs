@@ -223,7 +223,9 @@ async fn a_row_is_found_by_its_status_until_it_is_recovered<
     assert!(of_others.is_empty());
 }
 
-async fn a_range_has_the_events_of_its_bounds_and_each_once<T: TroubledDeliveries + TroubleLedger>(
+async fn a_range_has_the_events_of_its_bounds_and_each_once<
+    T: TroubledDeliveries + TroubleLedger,
+>(
     rows: &T,
     clock: &ManualClock,
 ) {
