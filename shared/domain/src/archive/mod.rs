@@ -15,8 +15,10 @@ mod key;
 pub mod layout;
 pub mod line;
 mod unpacker;
+mod list;
 
 pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
 
 use std::collections::BTreeMap;
 
