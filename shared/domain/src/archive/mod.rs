@@ -14,8 +14,8 @@
 mod key;
 pub mod layout;
 pub mod line;
-mod unpacker;
 mod list;
+mod unpacker;
 
 pub use key::{ArchiveKey, Part};
 pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
