@@ -28,6 +28,8 @@ mod retry_queue;
 mod schemas;
 mod subscription_item;
 mod subscriptions;
+mod sweep;
+mod sweep_queue;
 mod tenant_list;
 mod tenants;
 mod trouble;
@@ -53,6 +55,8 @@ pub use registry::DynamoRegistry;
 pub use reopenings::DynamoReopenings;
 pub use retry_queue::SqsRetryQueue;
 pub use subscriptions::DynamoSuspensions;
+pub use sweep::DynamoSweepStore;
+pub use sweep_queue::SqsSweepQueue;
 pub use trouble::DynamoTroubledDeliveries;
 pub use visibility::SqsVisibility;
 

@@ -44,6 +44,7 @@ pub mod seal;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;
+pub mod sweep;
 pub mod tenant;
 pub mod tenant_settings;
 pub mod timed_cache;

@@ -26,6 +26,7 @@ pub mod registry;
 pub mod reopenings;
 pub mod schemas;
 pub mod subscriptions;
+pub mod sweep;
 pub mod trouble;
 pub mod visibility;
 
@@ -43,5 +44,6 @@ pub use receipts::MemoryReceipts;
 pub use recorded_aws::RecordedAws;
 pub use registry::MemoryRegistry;
 pub use reopenings::MemoryReopenings;
+pub use sweep::{MemorySweepQueue, MemorySweepStore, MemorySwitch};
 pub use trouble::{MemoryRetryQueue, MemoryTroubledDeliveries};
 pub use visibility::MemoryVisibility;

@@ -3,7 +3,8 @@
 
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries, conformance,
+    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySweepStore, MemoryTroubledDeliveries,
+    conformance,
 };
 
 #[tokio::test]
@@ -83,4 +84,10 @@ async fn the_memory_answers_conform() {
             .collect()
     };
     pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
+}
+
+#[tokio::test]
+async fn the_memory_sweep_store_conforms() {
+    let clock = ManualClock::default();
+    pillarbox_testkit::sweep::sweep_states(&MemorySweepStore::default(), &clock).await;
 }
