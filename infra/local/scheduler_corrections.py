@@ -20,7 +20,7 @@ Response = tuple[int, dict[str, str], bytes]
 DEFAULT_GROUP = "default"
 SCHEDULES = "/schedules/"
 LARGEST_PAGE = 100
-PASSED_TO_SCHEDULER = {"iam:PassedToService": ["scheduler.amazonaws.com"]}
+PASSED_TO_SCHEDULER = {"iam:PassedToService": "scheduler.amazonaws.com"}
 FORBIDDEN = 403
 
 
@@ -128,7 +128,9 @@ def authorize_by_the_schedules_group(iam_actions: ModuleType) -> None:
     """
     resource_of: Callable[..., str] = iam_actions.extract_resource_arn
 
-    def resource_in_group(service: str, method: str, path: str, headers: dict, body: bytes, query: dict, *at: str) -> str:
+    def resource_in_group(
+        service: str, method: str, path: str, headers: dict, body: bytes, query: dict, *at: str
+    ) -> str:
         resource = resource_of(service, method, path, headers, body, query, *at)
         if service != "scheduler" or not path.startswith(SCHEDULES):
             return resource

@@ -112,7 +112,9 @@ def test_a_schedule_needs_the_permission_on_its_group(
     assert_denied(lambda: scheduler.list_schedules(GroupName=name))
 
 
-def test_lists_of_schedules_are_a_permission_on_all(corrected: Clients, as_role: Callable[..., Clients], name: str) -> None:
+def test_lists_of_schedules_are_a_permission_on_all(
+    corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
     corrected("scheduler").create_schedule_group(Name=name)
     scheduler = as_role("scheduler:ListSchedules", "*")("scheduler")
     assert scheduler.list_schedules(GroupName=name)["Schedules"] == []
@@ -122,7 +124,9 @@ def test_a_role_is_given_to_a_schedule_by_who_may_pass_it(
     corrected: Clients, as_role: Callable[..., Clients], name: str
 ) -> None:
     corrected("scheduler").create_schedule_group(Name=name)
-    scheduler = as_role("scheduler:CreateSchedule", f"arn:aws:scheduler:{REGION}:000000000000:schedule/{name}/*")("scheduler")
+    scheduler = as_role("scheduler:CreateSchedule", f"arn:aws:scheduler:{REGION}:000000000000:schedule/{name}/*")(
+        "scheduler"
+    )
     passed, other = (f"arn:aws:iam::000000000000:role/{role}" for role in (name, f"{name}-other"))
     assert_denied(lambda: calls_about_a_schedule(scheduler, passed)["create"](name))
     condition = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
@@ -146,7 +150,9 @@ def calls_about_a_schedule(scheduler: Any, role_arn: str) -> dict[str, Callable[
 
 def allow(clients: Clients, role: str, action: str, resource: str, condition: dict | None = None) -> None:
     """Let a role do one more thing, whatever it was before."""
-    statement = {"Effect": "Allow", "Action": action, "Resource": resource} | ({"Condition": condition} if condition else {})
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource} | (
+        {"Condition": condition} if condition else {}
+    )
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     clients("iam").put_role_policy(RoleName=role, PolicyName="more", PolicyDocument=document)
 
