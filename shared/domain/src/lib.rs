@@ -23,6 +23,7 @@ pub mod event_query;
 pub mod fingerprint;
 pub mod guarded;
 pub mod inbox;
+pub mod integrity;
 pub mod job;
 pub mod journey;
 pub mod letters;
