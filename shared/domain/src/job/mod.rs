@@ -12,17 +12,17 @@
 //! PLANNING, RUNNING, PAUSED --cancel--> CANCELLED
 //! ```
 
-mod members;
+mod archived;
+mod change;
+mod filter;
+pub(crate) mod members;
+mod pace;
+mod planner;
+mod ports;
 pub mod price;
 mod query;
 pub mod request;
 mod shown;
-mod archived;
-mod change;
-mod filter;
-mod pace;
-mod planner;
-mod ports;
 mod store;
 mod worker;
 
@@ -41,11 +41,11 @@ use crate::store_error::StoreError;
 use crate::subscription::{QueueUrl, SubscriptionId, TypePattern};
 use crate::tenant::TenantId;
 
-pub use query::{FailureList, FailureQuery, JobList, JobQuery};
-pub use shown::{ShownFailure, ShownJob};
 pub use change::{KEPT, MAX_WORKERS};
 pub use pace::{MAX_PAGE_EVENTS, Turn, page_events, speed};
 pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
+pub use query::{FailureList, FailureQuery, JobList, JobQuery};
+pub use shown::{ShownFailure, ShownJob};
 pub use store::{
     ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
     Saved,
