@@ -7,6 +7,12 @@ use pillarbox_runtime::process::Process;
 pub(crate) struct Config {
     /// What every function is told.
     pub(crate) process: Process,
+    /// What this one works with.
+    pub(crate) names: Names,
+}
+
+/// Tables, buckets and queues, by their names and addresses.
+pub(crate) struct Names {
     /// Tenants, keys and subscriptions.
     pub(crate) registry_table: String,
     /// The log.
@@ -35,8 +41,7 @@ impl Config {
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
-            Some(Self {
-                process: process?,
+            let names = Names {
                 registry_table: registry_table?,
                 event_log_table: event_log_table?,
                 payload_bucket: payload_bucket?,
@@ -44,6 +49,10 @@ impl Config {
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
+            };
+            Some(Self {
+                process: process?,
+                names,
             })
         })
     }

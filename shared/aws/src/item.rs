@@ -119,6 +119,12 @@ impl<'a> Reader<'a> {
         UtcDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| self.malformed(name, error))
     }
 
+    /// A time in seconds since 1970.
+    pub(crate) fn seconds(&self, name: &str) -> Result<UtcDateTime, StoreError> {
+        UtcDateTime::from_unix_timestamp(self.number(name)?)
+            .map_err(|error| self.malformed(name, error))
+    }
+
     pub(crate) fn malformed(&self, name: &str, detail: impl std::fmt::Display) -> StoreError {
         StoreError::Malformed {
             what: self.what,

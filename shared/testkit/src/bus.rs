@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::builders::{event_with, logged, tenant};
 use crate::{
     ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryRetryQueue, MemoryTroubledDeliveries,
+    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
 };
 
 /// What a bus is made of.
@@ -28,6 +28,8 @@ pub struct MemoryBus {
     pub receipts: MemoryReceipts,
     /// In which hours there are events.
     pub marks: MemoryActiveHours,
+    /// To which hours something came late.
+    pub reopenings: MemoryReopenings,
     /// What failed for good.
     pub dead_letters: MemoryDeadLetterQueue,
     /// Deliveries in trouble.
@@ -46,6 +48,7 @@ impl Default for MemoryBus {
             queues: MemoryQueues::default(),
             receipts: MemoryReceipts::default(),
             marks: MemoryActiveHours::default(),
+            reopenings: MemoryReopenings::default(),
             dead_letters: MemoryDeadLetterQueue::default(),
             rows: MemoryTroubledDeliveries::default(),
             reminders: MemoryRetryQueue::default(),
@@ -88,6 +91,7 @@ impl MemoryBus {
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
+            reopenings: &self.reopenings,
             upcasts: &self.upcasts(),
             clock: &self.clock,
             trouble: Trouble {

@@ -3,7 +3,8 @@
 
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries, conformance,
+    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
+    conformance,
 };
 
 #[tokio::test]
@@ -32,6 +33,8 @@ async fn the_memory_active_hours_conform() {
 #[tokio::test]
 async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
+    conformance::tenants(&MemoryRegistry::default()).await;
+    conformance::many_tenants(&MemoryRegistry::default(), 50).await;
     conformance::tenant_settings(&MemoryRegistry::default()).await;
     pillarbox_testkit::schemas::conformance(&MemoryRegistry::default()).await;
     let clock = ManualClock::default();
@@ -44,12 +47,14 @@ async fn the_memory_registry_conforms() {
 async fn the_memory_troubled_deliveries_conform() {
     let clock = ManualClock::default();
     conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
+    conformance::trouble::trouble_ledger(&MemoryTroubledDeliveries::default(), &clock).await;
 }
 
 #[tokio::test]
 async fn the_memory_receipts_conform() {
     let clock = ManualClock::default();
     conformance::receipts::receipts_of_events(&MemoryReceipts::default(), &clock).await;
+    conformance::receipts::receipts_of_a_time(&MemoryReceipts::default(), &clock).await;
 }
 
 #[tokio::test]
@@ -80,4 +85,9 @@ async fn the_memory_answers_conform() {
             .collect()
     };
     pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
+}
+
+#[tokio::test]
+async fn the_memory_schedules_conform() {
+    pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
 }

@@ -16,6 +16,7 @@ mod forms;
 mod patterns;
 mod queries;
 mod recovery;
+mod replays;
 mod schemas;
 mod storage;
 mod stored_once;

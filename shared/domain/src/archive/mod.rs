@@ -11,9 +11,11 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+mod key;
 pub mod layout;
 pub mod line;
-mod unpacker;
+
+pub use key::{ArchiveKey, Part};
 
 use std::collections::BTreeMap;
 
@@ -24,8 +26,6 @@ use sha2::{Digest, Sha256};
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
-
-pub use unpacker::{NotUnpacked, Unpacker};
 
 /// What an hour of a tenant is in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

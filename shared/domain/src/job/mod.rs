@@ -15,9 +15,14 @@
 mod archived;
 mod change;
 mod filter;
+mod members;
 mod pace;
 mod planner;
 mod ports;
+pub mod price;
+mod query;
+pub mod request;
+mod shown;
 mod store;
 mod worker;
 
@@ -39,6 +44,8 @@ use crate::tenant::TenantId;
 pub use change::{KEPT, MAX_WORKERS};
 pub use pace::{MAX_PAGE_EVENTS, Turn, page_events, speed};
 pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
+pub use query::{FailureList, FailureQuery, JobList, JobQuery};
+pub use shown::{ShownFailure, ShownJob};
 pub use store::{
     ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
     Saved,

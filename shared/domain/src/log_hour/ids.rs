@@ -277,6 +277,7 @@ mod tests {
         let event_id = id("017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
         let (one, position) = (IdRange::one(event_id), Position::of(event_id));
         assert_eq!(position.to_string(), event_id.to_string());
+        assert_eq!(position.time(), event_id.accepted_at());
         for order in [Order::Newest, Order::Oldest] {
             assert_eq!(one.starting_at(position, order), Some(one));
             assert_eq!(one.beyond(position, order), None);
