@@ -32,7 +32,6 @@ pub mod seals;
 pub mod subscriptions;
 pub mod sweep;
 pub mod trouble;
-pub mod unpacker;
 pub mod visibility;
 
 pub use active_hours::MemoryActiveHours;
@@ -55,5 +54,4 @@ pub use schedules::MemorySchedules;
 pub use seals::MemorySeals;
 pub use sweep::{MemorySweepQueue, MemorySweepStore, MemorySwitch};
 pub use trouble::{MemoryRetryQueue, MemoryTroubledDeliveries};
-pub use unpacker::PlainUnpacker;
 pub use visibility::MemoryVisibility;

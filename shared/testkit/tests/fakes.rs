@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules, MemorySweepStore,
-    MemoryTroubledDeliveries, conformance,
+    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
+    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
+    MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -60,6 +60,11 @@ async fn the_memory_receipts_conform() {
 #[tokio::test]
 async fn the_memory_payloads_conform() {
     conformance::payloads(&MemoryPayloads::default(), &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_jobs_conform() {
+    conformance::jobs::jobs(&MemoryJobs::default(), &ManualClock::default()).await;
 }
 
 #[tokio::test]

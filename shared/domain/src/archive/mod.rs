@@ -15,7 +15,6 @@ mod key;
 pub mod layout;
 pub mod line;
 mod list;
-mod unpacker;
 
 pub use key::{ArchiveKey, Part};
 pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
@@ -29,8 +28,6 @@ use sha2::{Digest, Sha256};
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
-
-pub use unpacker::{NotUnpacked, Unpacker};
 
 /// What an hour of a tenant is in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
