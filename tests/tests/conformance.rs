@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLetters, DynamoLogIndex,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters, DynamoLogIndex,
     DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions, DynamoTroubledDeliveries,
     decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
 };
@@ -257,6 +257,14 @@ async fn subscriptions_of_more_than_a_page_are_all_read() {
         page.last_evaluated_key().is_some(),
         "one page holds all of them"
     );
+}
+
+#[tokio::test]
+async fn jobs_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("JobTable").await.name;
+    let jobs = DynamoJobs::new(engine.client, table);
+    conformance::jobs::jobs(&jobs, &ManualClock::default()).await;
 }
 
 #[tokio::test]
