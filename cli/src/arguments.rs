@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay, schemas,
-    subscriptions, tenants,
+    dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay,
+    schedules, schemas, subscriptions, tenants,
 };
 use crate::error::Error;
 use crate::output::Output;
@@ -58,6 +58,9 @@ pub enum Command {
     /// For programs that write events into the log in transactions of their own
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// Replays and redrives that come again and again
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// What the data of event types look like, in versions
     #[command(subcommand)]
     Schemas(schemas::SchemasCommand),

@@ -11,6 +11,7 @@ pub mod outbox;
 pub mod publish;
 pub mod redrive;
 pub mod replay;
+pub mod schedules;
 pub mod schemas;
 pub mod subscriptions;
 pub mod tenants;
@@ -37,6 +38,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Jobs(command) => jobs::run(command, global).await,
         Command::Dispatch(command) => dispatch::run(command, global).await,
         Command::Outbox(command) => outbox::run(command, global).await,
+        Command::Schedules(command) => schedules::run(command, global).await,
         Command::Schemas(command) => schemas::run(command, global).await,
         Command::Health => health::run(global).await,
     }

@@ -1,14 +1,17 @@
 //! Every key of every table. Each begins with whose it is; nothing else in the workspace writes one.
 
+use data_encoding::BASE32_NOPAD;
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
-use pillarbox_domain::log_hour::{LogDay, LogHour};
+use pillarbox_domain::log_hour::{LogDay, LogHour, Position};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
+use pillarbox_domain::schedule::ScheduleName;
 use pillarbox_domain::schema::{SchemaType, SchemaVersion};
 use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
+use sha2::{Digest, Sha256};
 use time::{Date, Month, UtcDateTime};
 
 /// The partition key of every table.
@@ -46,8 +49,7 @@ pub fn log_hour(tenant: &TenantId, event_id: EventId, shard: LogShard) -> String
 
 /// `T#<tenant>#<yyyymmddhh>#<shard>`: a shard of an hour of a tenant's log.
 pub fn log_part(tenant: &TenantId, hour: LogHour, shard: LogShard) -> String {
-    let day = compact_date(hour.day().date());
-    format!("T#{tenant}#{day}{:02}#{shard}", hour.of_day())
+    format!("T#{tenant}#{}#{shard}", compact_hour(hour))
 }
 
 /// `T#<tenant>#C#<correlation id>`: the events of one operation.
@@ -67,6 +69,74 @@ pub fn receipt(batch: &BatchId) -> String {
         part => format!("{}#{part}", batch.id),
     }
 }
+
+/// The way back from [`receipt`].
+pub fn parse_receipt(key: &str) -> Option<BatchId> {
+    let (id, part) = match key.split_once('#') {
+        None => (key, 0),
+        Some((id, part)) => (id, part.parse().ok()?),
+    };
+    let id = id.parse().ok()?;
+    let batch = BatchId { id, part };
+    (receipt(&batch) == key).then_some(batch)
+}
+
+/// The partition of the outbox in which it is noted that something came late to a closed hour, and what its sort
+/// keys are made of: [`reopened`].
+pub const REOPENED: &str = "REOPENED";
+
+/// `<yyyymmddhh>#<tenant>`: an hour of a tenant that something came late to, below [`REOPENED`]. They are in the
+/// order of hours.
+pub fn reopened(hour: LogHour, tenant: &TenantId) -> String {
+    format!("{}#{tenant}", compact_hour(hour))
+}
+
+/// The way back from [`reopened`].
+pub fn parse_reopened(key: &str) -> Option<(LogHour, TenantId)> {
+    let (hour, tenant) = key.split_once('#')?;
+    let (hour, tenant) = (parse_hour(hour)?, tenant.parse().ok()?);
+    (reopened(hour, &tenant) == key).then_some((hour, tenant))
+}
+
+/// The partition of the outbox that holds the seals of closed hours; its sort keys are made of [`seal`].
+pub const SEAL: &str = "SEAL";
+
+/// `<yyyymmddhh>#<revision>`: a seal below [`SEAL`], in four digits so that they sort.
+pub fn seal(hour: LogHour, revision: u32) -> String {
+    format!("{}#{revision:04}", compact_hour(hour))
+}
+
+/// The way back from [`seal`].
+pub fn parse_seal(key: &str) -> Option<(LogHour, u32)> {
+    let (hour, revision) = key.split_once('#')?;
+    let (hour, revision) = (parse_hour(hour)?, revision.parse().ok()?);
+    (seal(hour, revision) == key).then_some((hour, revision))
+}
+
+/// `<yyyymmddhh>`: an hour where it is the value of an attribute.
+pub fn hour(hour: LogHour) -> String {
+    compact_hour(hour)
+}
+
+/// `<yyyymmddhh>`, or something that looks like it.
+pub fn parse_hour(text: &str) -> Option<LogHour> {
+    let (date, of_day) = (text.get(..8)?, text.get(8..)?);
+    parse_date(date)?.hour(of_day.parse().ok()?)
+}
+
+/// The partition of the outbox that says how far sealing is.
+pub const SEALS: &str = "SEALS";
+/// The end of the chain, below [`SEALS`].
+pub const SEAL_HEAD: &str = "HEAD";
+/// The hour that sealing began with, below [`SEALS`].
+pub const SEAL_BEGIN: &str = "BEGIN";
+/// Who is sealing now, below [`SEALS`].
+pub const SEAL_HOLD: &str = "HOLD";
+
+/// The partition of the outbox in which the sweep remembers how far it has come, and its one sort key.
+pub const SWEEP: &str = "SWEEP";
+/// The sort key below [`SWEEP`].
+pub const WATERMARK: &str = "WATERMARK";
 
 /// The partition key of the outbox's index `ByDue`.
 pub const DUE_PK: &str = "due_pk";
@@ -106,6 +176,17 @@ pub fn trouble_status(tenant: &TenantId, status: &str) -> String {
     format!("T#{tenant}#{status}")
 }
 
+/// `<event id>#<subscription>`: a delivery, below [`trouble_status`].
+pub fn trouble_status_place(key: &DeliveryKey) -> String {
+    format!("{}#{}", key.event_id, key.subscription)
+}
+
+/// What no delivery of the event at this position, and of none before it, stands after below [`trouble_status`].
+pub fn trouble_status_end(position: Position) -> String {
+    // `$` comes after `#`.
+    format!("{position}$")
+}
+
 /// `DUE#<part>`: deliveries that are tried again, of all tenants, by when they are overdue.
 pub fn due(part: u8) -> String {
     format!("DUE#{part}")
@@ -127,16 +208,24 @@ pub fn active_hours(day: LogDay) -> String {
 /// The way back from [`active_hours`].
 pub fn parse_active_hours(key: &str) -> Option<LogDay> {
     let date = key.strip_prefix(ACTIVE_HOURS_PREFIX)?;
-    let (year, month, day) = (date.get(..4)?, date.get(4..6)?, date.get(6..)?);
+    let day = parse_date(date);
+    day.filter(|day| active_hours(*day) == key)
+}
+
+/// `<yyyymmdd>`, or something that looks like it.
+fn parse_date(text: &str) -> Option<LogDay> {
+    let (year, month, day) = (text.get(..4)?, text.get(4..6)?, text.get(6..)?);
     let month: u8 = month.parse().ok()?;
     let date = Date::from_calendar_date(
         year.parse().ok()?,
         Month::try_from(month).ok()?,
         day.parse().ok()?,
     );
-    let day = LogDay::of(date.ok()?);
-    day.filter(|day| active_hours(*day) == key)
+    LogDay::of(date.ok()?)
 }
+
+/// The partition of the registry that names every tenant; its sort keys are their ids.
+pub const TENANTS: &str = "TENANTS";
 
 /// The registry's sort key of a tenant itself.
 pub const TENANT: &str = "TENANT";
@@ -207,9 +296,38 @@ pub fn payload(key: &PayloadKey) -> String {
     format!("d{class}/{}/{}", key.tenant, key.event_id)
 }
 
+/// Characters of a tenant id up to which it stands in the names of its schedules. A name has 64
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>), of which 40 are the
+/// schedule's own.
+const MAX_PLAIN_TENANT_CHARS: usize = 23;
+
+/// Bytes of the digest by which a longer tenant id is told: 21 characters.
+const TENANT_DIGEST_BYTES: usize = 13;
+
+/// `<tenant>.`, or `_<digest>.` of a long one: what the names of a tenant's schedules begin with, and of nobody else's.
+/// No tenant id but the bus's begins with `_`, and none holds a dot.
+pub fn schedules(tenant: &TenantId) -> String {
+    let id = tenant.as_str();
+    if id.len() <= MAX_PLAIN_TENANT_CHARS {
+        return format!("{id}.");
+    }
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    let digest = BASE32_NOPAD.encode(&digest[..TENANT_DIGEST_BYTES]);
+    format!("_{}.", digest.to_ascii_lowercase())
+}
+
+/// `<tenant>.<schedule>`, with the tenant as in [`schedules`]: a schedule in its group.
+pub fn schedule(tenant: &TenantId, name: &ScheduleName) -> String {
+    format!("{}{name}", schedules(tenant))
+}
+
 fn compact(at: UtcDateTime) -> String {
     let (hour, minute, second) = at.as_hms();
     format!("{}{hour:02}{minute:02}{second:02}", compact_date(at.date()))
+}
+
+fn compact_hour(hour: LogHour) -> String {
+    format!("{}{:02}", compact_date(hour.day().date()), hour.of_day())
 }
 
 fn compact_date(date: Date) -> String {
@@ -268,6 +386,34 @@ mod tests {
     }
 
     #[test]
+    fn schedules_of_two_tenants_never_have_one_name() {
+        let longest = "x".repeat(40).parse().unwrap();
+        let names = [
+            "a",
+            "demo",
+            "demo-2",
+            "_bus",
+            &"t".repeat(23),
+            &"t".repeat(24),
+            &"t".repeat(62),
+            &"t".repeat(63),
+        ];
+        let names = names.map(|tenant| schedule(&tenant.parse().unwrap(), &longest));
+        assert_eq!(names[1], format!("demo.{longest}"));
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        for (place, name) in names.iter().enumerate() {
+            assert!(name.len() <= 64 && name.chars().all(allowed), "{name}");
+            assert!(!names[..place].contains(name), "{name}");
+            let dots: Vec<_> = name.match_indices('.').collect();
+            assert_eq!(
+                dots.len(),
+                1,
+                "a list by its beginning is one tenant's: {name}"
+            );
+        }
+    }
+
+    #[test]
     fn times_in_keys_are_utc_and_sort() {
         let id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
         assert_eq!(
@@ -280,6 +426,55 @@ mod tests {
         assert_eq!(parse_active_hours("HOURS#20220222"), Some(day));
         for foreign in ["HOURS#", "HOURS#20220230", "HOURS#2022022", "20220222"] {
             assert_eq!(parse_active_hours(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_s_key_comes_back() {
+        let id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        for part in [0, 1, 12] {
+            let batch = BatchId { id, part };
+            assert_eq!(parse_receipt(&receipt(&batch)), Some(batch));
+        }
+        for foreign in [
+            "",
+            "x",
+            &format!("{id}#0"),
+            &format!("{id}#01"),
+            &format!("{id}#"),
+        ] {
+            assert_eq!(parse_receipt(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_seal_s_key_comes_back_and_sorts_by_hour_and_revision() {
+        let hour = LogHour::at(time::macros::utc_datetime!(2026-11-23 07:30));
+        assert_eq!(seal(hour, 12), "2026112307#0012");
+        assert_eq!(parse_seal("2026112307#0012"), Some((hour, 12)));
+        assert!(seal(hour, 9_999) < seal(hour.next(), 0));
+        for foreign in ["", "2026112307", "2026112307#12", "2026112307#0012#"] {
+            assert_eq!(parse_seal(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_reopened_hour_s_key_comes_back_and_sorts_by_hour() {
+        let hour = LogHour::at(time::macros::utc_datetime!(2026-11-23 07:30));
+        let key = reopened(hour, &demo());
+        assert_eq!(key, "2026112307#demo");
+        assert_eq!(parse_reopened(&key), Some((hour, demo())));
+        let bus = reopened(hour, &TenantId::bus());
+        assert_eq!(parse_reopened(&bus), Some((hour, TenantId::bus())));
+        for foreign in [
+            "",
+            "2026112307",
+            "2026112324#demo",
+            "202611237#demo",
+            "2026112307#De",
+            "2026112307#",
+        ] {
+            assert_eq!(parse_reopened(foreign), None, "{foreign}");
         }
     }
 }

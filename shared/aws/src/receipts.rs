@@ -3,7 +3,9 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use pillarbox_domain::receipt::{Bucket, Group, Receipt, ReceiptReader, Receipted, Receipts};
+use pillarbox_domain::receipt::{
+    Bucket, Group, Receipt, ReceiptLedger, ReceiptReader, Receipted, Receipts,
+};
 use pillarbox_domain::{EventId, StoreError, SubscriptionId, TenantId};
 
 use crate::error::store_error;
@@ -30,6 +32,23 @@ impl DynamoReceipts {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
+
+    /// The items of a bucket, as they are now: who misses a receipt that was just written hands its events over
+    /// again.
+    async fn items(&self, bucket: Bucket) -> Result<Vec<Item>, StoreError> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :bucket")
+            .expression_attribute_values(":bucket", s(keys::receipts(bucket)))
+            .consistent_read(true)
+            .into_paginator()
+            .items()
+            .send();
+        let items: Result<Vec<Item>, _> = pages.collect().await;
+        items.map_err(|error| store_error("Query", error))
+    }
 }
 
 impl Receipts for DynamoReceipts {
@@ -51,24 +70,19 @@ impl ReceiptReader for DynamoReceipts {
         tenant: &TenantId,
         event_id: EventId,
     ) -> Result<Vec<Receipted>, StoreError> {
-        let bucket = keys::receipts(Bucket::of(event_id));
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :bucket")
-            .expression_attribute_values(":bucket", s(bucket))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
         let mut found = Vec::new();
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| store_error("Query", error))?;
+        for item in self.items(Bucket::of(event_id)).await? {
             found.extend(receipted(&item, tenant, event_id)?);
         }
         found.sort_by_key(|receipted| receipted.handed_over_at);
         Ok(found)
+    }
+}
+
+impl ReceiptLedger for DynamoReceipts {
+    async fn in_bucket(&self, bucket: Bucket) -> Result<Vec<Receipt>, StoreError> {
+        let items = self.items(bucket).await?;
+        items.iter().map(|item| decode(bucket, item)).collect()
     }
 }
 
@@ -118,27 +132,88 @@ fn receipted(
     event_id: EventId,
 ) -> Result<Option<Receipted>, StoreError> {
     let receipt = reader(item);
-    let Some(AttributeValue::L(groups)) = item.get(GROUPS) else {
-        return Err(receipt.malformed(GROUPS, "is not a list"));
-    };
-    for group in groups {
-        let AttributeValue::M(group) = group else {
-            return Err(receipt.malformed(GROUPS, "holds something else than maps"));
-        };
+    for group in groups(item)? {
         let group = reader(group);
         let (ids, _) = group.bytes(EVENT_IDS)?.as_chunks::<16>();
         if group.text(TENANT)? == tenant.as_str() && ids.contains(event_id.as_bytes()) {
             return Ok(Some(Receipted {
                 subscriptions: parse_all(&group, SUBSCRIPTIONS)?,
-                withheld: match group.item.contains_key(WITHHELD) {
-                    true => parse_all(&group, WITHHELD)?,
-                    false => vec![],
-                },
+                withheld: withheld(&group)?,
                 handed_over_at: receipt.time(HANDED_OVER)?,
             }));
         }
     }
     Ok(None)
+}
+
+/// The receipt of an item. What is wrong with one is told with its key, so that a person finds it.
+fn decode(bucket: Bucket, item: &Item) -> Result<Receipt, StoreError> {
+    decode_parts(bucket, item).map_err(|error| match error {
+        StoreError::Malformed { what, detail } => StoreError::Malformed {
+            what,
+            detail: format!("{} in {}: {detail}", key_of(item), keys::receipts(bucket)),
+        },
+        other => other,
+    })
+}
+
+fn decode_parts(bucket: Bucket, item: &Item) -> Result<Receipt, StoreError> {
+    let receipt = reader(item);
+    let batch = keys::parse_receipt(receipt.text(keys::SK)?);
+    let groups = groups(item)?;
+    let groups = groups.iter().map(|group| decode_group(group));
+    Ok(Receipt {
+        bucket,
+        batch: batch.ok_or_else(|| receipt.malformed(keys::SK, "is not that of a receipt"))?,
+        handed_over_at: receipt.time(HANDED_OVER)?,
+        expires_at: receipt.seconds(keys::EXPIRES_AT)?,
+        groups: groups.collect::<Result<_, _>>()?,
+    })
+}
+
+fn decode_group(item: &Item) -> Result<Group, StoreError> {
+    let group = reader(item);
+    Ok(Group {
+        tenant: group.parsed(TENANT)?,
+        event_type: group.text(TYPE)?.to_owned(),
+        subscriptions: parse_all(&group, SUBSCRIPTIONS)?,
+        withheld: withheld(&group)?,
+        event_ids: event_ids(&group)?,
+    })
+}
+
+fn groups(item: &Item) -> Result<Vec<&Item>, StoreError> {
+    let receipt = reader(item);
+    let Some(AttributeValue::L(groups)) = item.get(GROUPS) else {
+        return Err(receipt.malformed(GROUPS, "is not a list"));
+    };
+    let groups = groups.iter().map(|group| match group {
+        AttributeValue::M(group) => Ok(group),
+        _ => Err(receipt.malformed(GROUPS, "holds something else than maps")),
+    });
+    groups.collect()
+}
+
+fn withheld(group: &Reader<'_>) -> Result<Vec<SubscriptionId>, StoreError> {
+    match group.item.contains_key(WITHHELD) {
+        true => parse_all(group, WITHHELD),
+        false => Ok(vec![]),
+    }
+}
+
+fn event_ids(group: &Reader<'_>) -> Result<Vec<EventId>, StoreError> {
+    let (ids, rest) = group.bytes(EVENT_IDS)?.as_chunks::<16>();
+    if !rest.is_empty() {
+        return Err(group.malformed(EVENT_IDS, "ends within an id"));
+    }
+    let id = |bytes: &[u8; 16]| {
+        EventId::from_bytes(*bytes).map_err(|error| group.malformed(EVENT_IDS, error))
+    };
+    ids.iter().map(id).collect()
+}
+
+fn key_of(item: &Item) -> &str {
+    reader(item).text(keys::SK).unwrap_or("an item")
 }
 
 fn reader(item: &Item) -> Reader<'_> {

@@ -93,8 +93,8 @@ async fn a_write_at_the_same_time_a_torn_body_and_a_slow_down_are_errors() {
         (400, "BadDigest"),
         (403, "AccessDenied"),
     ] {
-        let error = archive(&aws([refusal(status, code)])).put(KEY, b"bytes");
-        let error = error.await.unwrap_err();
+        let refusing = archive(&aws([refusal(status, code)]));
+        let error = refusing.put(KEY, b"bytes").await.unwrap_err();
         let failed = matches!(
             error,
             StoreError::Failed {

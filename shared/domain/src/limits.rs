@@ -164,3 +164,21 @@ pub const MAX_PATTERN_COMBINATIONS: usize = 1_000;
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>). The numbers of
 /// events may be any.
 pub const MAX_NUMERIC_BOUND: u64 = 5_000_000_000;
+
+/// Characters of a schedule's name. EventBridge Scheduler's own names have 64
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>), and the rest tells whose it is.
+pub const MAX_SCHEDULE_NAME_CHARS: usize = 40;
+
+/// Bytes of a schedule's expression
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
+pub const MAX_EXPRESSION_BYTES: usize = 256;
+
+/// Schedules of one tenant. A list reads each of them by itself.
+pub const MAX_SCHEDULES: usize = 20;
+
+/// Minutes from one time of a schedule to the next, at the least. A job is planned, counted and handed out to workers;
+/// for what has to come sooner than that there are subscriptions.
+pub const MIN_SCHEDULE_INTERVAL_MINUTES: u64 = 5;
+
+/// Days of a schedule's range, at the most: a year. Who wants more than that wants it once.
+pub const MAX_RELATIVE_RANGE_DAYS: u16 = 366;

@@ -147,7 +147,10 @@ pub trait ReceiptReader {
 
 /// Where all receipts of a time are read, of every tenant: what a sweep, a seal or a count needs.
 pub trait ReceiptLedger {
-    /// Every receipt of this bucket, in any order.
+    /// Every receipt of this bucket, in any order, as they are now.
+    ///
+    /// One that cannot be read fails the bucket, and is named: who went on without it would take its events for
+    /// ones that were never handed over, or count them as lost.
     fn in_bucket(
         &self,
         bucket: Bucket,

@@ -11,8 +11,13 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+mod key;
 pub mod layout;
 pub mod line;
+mod list;
+
+pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use pillarbox_domain::receipt::{HandedOver, ReceiptReader, Receipted, Receipts, receipts};
+use pillarbox_domain::receipt::{
+    BUCKET_SECONDS, Bucket, HandedOver, Receipt, ReceiptLedger, ReceiptReader, Receipted, Receipts,
+    receipts,
+};
 use pillarbox_domain::{Clock, LoggedEvent, SubscriptionId};
 use serde_json::json;
 
@@ -47,11 +50,65 @@ pub async fn receipts_of_events<R: Receipts + ReceiptReader>(store: &R, clock: &
     assert_eq!(found(&foreign).await, [told(&["d"], &[], first)]);
 }
 
-async fn write<R: Receipts>(store: &R, clock: &ManualClock, done: &[HandedOver]) {
+/// The suite of [`Receipts`] and [`ReceiptLedger`].
+pub async fn receipts_of_a_time<R: Receipts + ReceiptLedger>(store: &R, clock: &ManualClock) {
+    let bucket = Bucket::at(clock.now());
+    let found = async |bucket: Bucket| {
+        let mut found = store.in_bucket(bucket).await.unwrap();
+        found.sort_by_key(|receipt| (receipt.batch.id, receipt.batch.part));
+        found
+    };
+    assert_eq!(found(bucket).await, []);
+    let mut expected = write_two_tenants(store, clock).await;
+    expected.extend(write_parts(store, clock).await);
+    assert_eq!(found(bucket).await, expected);
+
+    clock.advance(Duration::from_secs(BUCKET_SECONDS.unsigned_abs()));
+    assert_eq!(found(bucket.next()).await, []);
+    let later = write_two_tenants(store, clock).await;
+    assert_eq!(found(bucket.next()).await, later);
+    assert_eq!(found(bucket).await, expected);
+}
+
+async fn write_two_tenants<R: Receipts>(store: &R, clock: &ManualClock) -> Vec<Receipt> {
+    let event = |owner: &str| logged(clock, &tenant(owner), event("1", json!(1)));
+    let (own, foreign) = (event("ledger"), event("ledger-other"));
+    let done = [
+        handed_over(&own, &["a", "b"], &["c"]),
+        handed_over(&foreign, &[], &[]),
+    ];
+    write(store, clock, &done).await
+}
+
+/// Two receipts of one hand-over, since one item does not hold them, and more than a page together: ids are 16
+/// bytes each, and a page of a query is 1 MB
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Query.Pagination.html>).
+async fn write_parts<R: Receipts>(store: &R, clock: &ManualClock) -> Vec<Receipt> {
+    const EVENTS: u32 = 90_000;
+    let demo = tenant("ledger-parts");
+    let done: Vec<HandedOver> = (0..EVENTS)
+        .map(|n| HandedOver {
+            tenant: demo.clone(),
+            event_type: format!("t.{}", n % 9),
+            event_id: clock.next_id(),
+            subscriptions: ids(&["a"]),
+            withheld: vec![],
+            retrying: 0,
+            dead_lettered: 0,
+        })
+        .collect();
+    let written = write(store, clock, &done).await;
+    assert!(written.len() > 3, "{}", written.len());
+    written
+}
+
+async fn write<R: Receipts>(store: &R, clock: &ManualClock, done: &[HandedOver]) -> Vec<Receipt> {
     let expires_at = clock.now() + Duration::from_secs(3_600);
-    for receipt in receipts(done, clock.next_id(), clock.now(), expires_at) {
-        store.put(&receipt).await.unwrap();
+    let receipts = receipts(done, clock.next_id(), clock.now(), expires_at);
+    for receipt in &receipts {
+        store.put(receipt).await.unwrap();
     }
+    receipts
 }
 
 fn handed_over(event: &LoggedEvent, subscriptions: &[&str], withheld: &[&str]) -> HandedOver {
