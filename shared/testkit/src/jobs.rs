@@ -312,16 +312,8 @@ impl JobStore for MemoryJobs {
             let is_meant = |failed: &&FailedEvent| {
                 after.is_none_or(|after| Position::of(failed.event_id) > after)
             };
-            let mut found: Vec<FailedEvent> = vec![];
-            for failed in kept.failures.values().filter(is_meant) {
-                let last = found.last().map(|last| last.event_id);
-                // Those of one event are on one page.
-                if found.len() >= limit && last != Some(failed.event_id) {
-                    break;
-                }
-                found.push(failed.clone());
-            }
-            found
+            let found = kept.failures.values().filter(is_meant);
+            found.take(limit).cloned().collect::<Vec<_>>()
         });
         Ok(failures?.unwrap_or_default())
     }

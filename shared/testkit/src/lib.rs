@@ -30,8 +30,8 @@ pub mod schedules;
 pub mod schemas;
 pub mod seals;
 pub mod subscriptions;
+pub mod sweep;
 pub mod trouble;
-pub mod unpacker;
 pub mod visibility;
 
 pub use active_hours::MemoryActiveHours;
@@ -52,6 +52,6 @@ pub use registry::MemoryRegistry;
 pub use reopenings::MemoryReopenings;
 pub use schedules::MemorySchedules;
 pub use seals::MemorySeals;
+pub use sweep::{MemorySweepQueue, MemorySweepStore, MemorySwitch};
 pub use trouble::{MemoryRetryQueue, MemoryTroubledDeliveries};
-pub use unpacker::PlainUnpacker;
 pub use visibility::MemoryVisibility;

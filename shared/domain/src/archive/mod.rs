@@ -14,9 +14,10 @@
 mod key;
 pub mod layout;
 pub mod line;
-mod unpacker;
+mod list;
 
 pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
 
 use std::collections::BTreeMap;
 
@@ -27,8 +28,6 @@ use sha2::{Digest, Sha256};
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
-
-pub use unpacker::{NotUnpacked, Unpacker};
 
 /// What an hour of a tenant is in the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

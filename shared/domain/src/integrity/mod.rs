@@ -11,7 +11,7 @@ mod chain;
 mod contents;
 mod documents;
 mod finding;
-
+pub mod folder;
 mod ledger;
 mod query;
 mod shown;

@@ -2,7 +2,7 @@
 
 use super::Halt;
 use super::ports::Ports;
-use crate::archive::{ArchiveReader, ArchivedObject, Manifest, Unpacker, sha256_hex};
+use crate::archive::{ArchiveReader, ArchivedObject, Manifest, sha256_hex};
 use crate::event_id::EventId;
 use crate::log_hour::{IdRange, LogHour, Position};
 use crate::store_error::ErrorChain;
@@ -36,8 +36,7 @@ pub(super) async fn lines<P: Ports>(ports: &P, object: &ArchivedObject) -> Resul
             object.bytes
         )));
     }
-    let parts = ports.parts();
-    let stored = parts.archive.object(&object.key).await?;
+    let stored = ports.parts().archive.object(&object.key).await?;
     let stored = stored.ok_or_else(|| broken("is gone".to_owned()))?;
     let sha256 = sha256_hex(&stored);
     if sha256 != object.sha256 {
@@ -47,7 +46,7 @@ pub(super) async fn lines<P: Ports>(ports: &P, object: &ArchivedObject) -> Resul
         )));
     }
     let max_bytes = usize::try_from(object.bytes).unwrap_or(usize::MAX);
-    let bytes = parts.unpacker.unpack(&stored, max_bytes);
+    let bytes = zstd::bulk::decompress(&stored, max_bytes);
     let bytes = bytes.map_err(|error| broken(format!("is broken: {}", ErrorChain(&error))))?;
     let lines = Lines { bytes, offset: 0 };
     match lines.count() {

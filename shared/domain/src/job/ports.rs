@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Counts, JobQueue, JobStore};
 use crate::active_hours::MarkedHours;
-use crate::archive::{ArchiveReader, Unpacker};
+use crate::archive::ArchiveReader;
 use crate::clock::Clock;
 use crate::dead_letter::DeadLetterQueue;
 use crate::dispatch::{DeliveryQueues, Subscriptions};
@@ -40,7 +40,7 @@ pub struct HandledPage {
     pub took: Duration,
 }
 
-/// The ports, each as what it is here: one parameter instead of fifteen.
+/// The ports, each as what it is here: one parameter instead of fourteen.
 pub trait Ports: Sync {
     /// See [`Parts::jobs`].
     type Jobs: JobStore + Sync;
@@ -54,8 +54,6 @@ pub trait Ports: Sync {
     type Log: LogIndex + EventBodies + Sync;
     /// See [`Parts::archive`].
     type Archive: ArchiveReader + Sync;
-    /// See [`Parts::unpacker`].
-    type Unpacker: Unpacker + Sync;
     /// See [`Parts::letters`].
     type Letters: LetterStore + Sync;
     /// See [`Parts::registry`].
@@ -87,7 +85,6 @@ pub trait Ports: Sync {
         Self::Marks,
         Self::Log,
         Self::Archive,
-        Self::Unpacker,
         Self::Letters,
         Self::Registry,
         Self::Subscriptions,
@@ -100,7 +97,7 @@ pub trait Ports: Sync {
 }
 
 /// The ports of jobs.
-pub struct Parts<J, N, E, M, I, A, Z, L, R, S, U, Q, D, C, W> {
+pub struct Parts<J, N, E, M, I, A, L, R, S, U, Q, D, C, W> {
     /// Where jobs are kept.
     pub jobs: J,
     /// What calls workers.
@@ -113,8 +110,6 @@ pub struct Parts<J, N, E, M, I, A, Z, L, R, S, U, Q, D, C, W> {
     pub log: I,
     /// Hours that are archived.
     pub archive: A,
-    /// What opens objects of the archive.
-    pub unpacker: Z,
     /// Dead letters.
     pub letters: L,
     /// Subscriptions one by one, as they are now: for dead letters.
@@ -133,8 +128,8 @@ pub struct Parts<J, N, E, M, I, A, Z, L, R, S, U, Q, D, C, W> {
     pub sleeper: W,
 }
 
-impl<J, N, E, M, I, A, Z, L, R, S, U, Q, D, C, W> Ports
-    for Parts<J, N, E, M, I, A, Z, L, R, S, U, Q, D, C, W>
+impl<J, N, E, M, I, A, L, R, S, U, Q, D, C, W> Ports
+    for Parts<J, N, E, M, I, A, L, R, S, U, Q, D, C, W>
 where
     J: JobStore + Sync,
     N: JobQueue + Sync,
@@ -142,7 +137,6 @@ where
     M: MarkedHours + Sync,
     I: LogIndex + EventBodies + Sync,
     A: ArchiveReader + Sync,
-    Z: Unpacker + Sync,
     L: LetterStore + Sync,
     R: SubscriptionRegistry + Sync,
     S: Subscriptions + Sync,
@@ -158,7 +152,6 @@ where
     type Marks = M;
     type Log = I;
     type Archive = A;
-    type Unpacker = Z;
     type Letters = L;
     type Registry = R;
     type Subscriptions = S;
