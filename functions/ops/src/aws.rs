@@ -2,7 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SqsDeliveryQueues,
+    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SchedulerSchedules,
+    SqsDeliveryQueues,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -26,6 +27,7 @@ pub(crate) type AwsOps = Ops<
     DynamoReceipts,
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
+    SchedulerSchedules,
 >;
 
 /// Everything that the API is made of.
@@ -39,6 +41,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         deliveries: Deliveries::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
+        schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),
         queue_prefix: names.subscriber_queue_prefix.clone(),
         random: getrandom::fill,
     }

@@ -10,6 +10,7 @@ mod handler;
 mod journey;
 mod requests;
 mod routes;
+mod schedules;
 mod schemas;
 mod subscriptions;
 #[cfg(test)]
