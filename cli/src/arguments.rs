@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    dead_letters, dispatch, events, journey, keys, outbox, publish, schemas, subscriptions, tenants,
+    dead_letters, dispatch, events, journey, keys, outbox, publish, schedules, schemas,
+    subscriptions, tenants,
 };
 use crate::error::Error;
 use crate::output::Output;
@@ -50,6 +51,9 @@ pub enum Command {
     /// For programs that write events into the log in transactions of their own
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// Replays and redrives that come again and again
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// What the data of event types look like, in versions
     #[command(subcommand)]
     Schemas(schemas::SchemasCommand),

@@ -8,6 +8,7 @@ pub mod journey;
 pub mod keys;
 pub mod outbox;
 pub mod publish;
+pub mod schedules;
 pub mod schemas;
 pub mod subscriptions;
 pub mod tenants;
@@ -31,6 +32,7 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Journey(args) => journey::run(args, global).await,
         Command::Dispatch(command) => dispatch::run(command, global).await,
         Command::Outbox(command) => outbox::run(command, global).await,
+        Command::Schedules(command) => schedules::run(command, global).await,
         Command::Schemas(command) => schemas::run(command, global).await,
         Command::Health => health::run(global).await,
     }

@@ -1,9 +1,10 @@
-//! A whole bus in memory: dispatch and retry on fakes that fail where a test wants it.
+//! A whole bus in memory: dispatch, retry and sweep on fakes that fail where a test wants it.
 
 use pillarbox_domain::dispatch::{Dispatched, Dispatcher, Trouble};
 use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::retry::{Retrier, Retry};
 use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::sweep::{HandOver, Handed, Rules, Sweep, Swept, read_message};
 use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{LoggedEvent, StoreError, Subscription};
 use serde_json::{Value, json};
@@ -11,7 +12,8 @@ use serde_json::{Value, json};
 use crate::builders::{event_with, logged, tenant};
 use crate::{
     ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
+    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySweepQueue,
+    MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
 };
 
 /// What a bus is made of.
@@ -36,6 +38,12 @@ pub struct MemoryBus {
     pub rows: MemoryTroubledDeliveries,
     /// What reminds of them.
     pub reminders: MemoryRetryQueue,
+    /// Whether dispatch is on, as the sweep is told.
+    pub switch: MemorySwitch,
+    /// How far the sweep has come.
+    pub sweeps: MemorySweepStore,
+    /// What it found, where it was too much for one run.
+    pub asked: MemorySweepQueue,
 }
 
 impl Default for MemoryBus {
@@ -52,6 +60,9 @@ impl Default for MemoryBus {
             dead_letters: MemoryDeadLetterQueue::default(),
             rows: MemoryTroubledDeliveries::default(),
             reminders: MemoryRetryQueue::default(),
+            switch: MemorySwitch::default(),
+            sweeps: MemorySweepStore::default(),
+            asked: MemorySweepQueue::default(),
         }
     }
 }
@@ -86,13 +97,17 @@ impl MemoryBus {
 
     /// Dispatches events.
     pub async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
-        let dispatcher = Dispatcher {
+        self.dispatcher(&self.upcasts()).dispatch(events).await
+    }
+
+    fn dispatcher<'a>(&'a self, upcasts: &'a Upcasts<'a>) -> TestDispatcher<'a> {
+        Dispatcher {
             subscriptions: &self.registry,
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
             reopenings: &self.reopenings,
-            upcasts: &self.upcasts(),
+            upcasts,
             clock: &self.clock,
             trouble: Trouble {
                 rows: &self.rows,
@@ -100,8 +115,47 @@ impl MemoryBus {
                 dead_letters: &self.dead_letters,
                 suspensions: &self.registry,
             },
-        };
-        dispatcher.dispatch(events).await
+        }
+    }
+
+    /// One run of the sweep by the rules that hold when nobody says otherwise.
+    pub async fn sweep(&self) -> Swept {
+        self.sweep_by(Rules::default()).await.unwrap()
+    }
+
+    /// One run of the sweep.
+    pub async fn sweep_by(&self, rules: Rules) -> Result<Swept, StoreError> {
+        let upcasts = self.upcasts();
+        self.sweeper(&upcasts, rules).run().await
+    }
+
+    /// Handles the messages that runs of the sweep have left, each by itself.
+    pub async fn take_asked(&self) -> Vec<Handed> {
+        let upcasts = self.upcasts();
+        let sweep = self.sweeper(&upcasts, Rules::default());
+        let mut handed = Vec::new();
+        for body in self.asked.take() {
+            let found = read_message(&body).unwrap();
+            handed.extend(sweep.take(found).await.unwrap());
+        }
+        handed
+    }
+
+    fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>, rules: Rules) -> TestSweep<'a> {
+        Sweep {
+            store: &self.sweeps,
+            switch: &self.switch,
+            registry: &self.registry,
+            queue: &self.asked,
+            hand_over: HandOver {
+                receipts: &self.receipts,
+                log: &self.log,
+                dispatcher: self.dispatcher(upcasts),
+                dead_letters: &self.dead_letters,
+                clock: &self.clock,
+            },
+            rules,
+        }
     }
 
     /// Tries a delivery again.
@@ -145,6 +199,31 @@ impl MemoryBus {
             .collect()
     }
 }
+
+type TestDispatcher<'a> = Dispatcher<
+    'a,
+    MemoryRegistry,
+    MemoryQueues,
+    MemoryReceipts,
+    MemoryActiveHours,
+    MemoryReopenings,
+    Upcasts<'a>,
+    ManualClock,
+    Trouble<'a, MemoryTroubledDeliveries, MemoryRetryQueue, MemoryDeadLetterQueue, MemoryRegistry>,
+>;
+
+type TestSweep<'a> = Sweep<
+    'a,
+    MemorySweepStore,
+    MemorySwitch,
+    MemoryRegistry,
+    MemorySweepQueue,
+    MemoryReceipts,
+    MemoryEventLog<ManualClock>,
+    TestDispatcher<'a>,
+    MemoryDeadLetterQueue,
+    ManualClock,
+>;
 
 type TestRetrier<'a, 'u> = Retrier<
     'a,

@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
-    conformance,
+    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
+    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
+    MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -63,6 +63,11 @@ async fn the_memory_payloads_conform() {
 }
 
 #[tokio::test]
+async fn the_memory_jobs_conform() {
+    conformance::jobs::jobs(&MemoryJobs::default(), &ManualClock::default()).await;
+}
+
+#[tokio::test]
 async fn the_memory_inbox_conforms() {
     let clock = ManualClock::default();
     conformance::inbox(&MemoryInbox::new(clock.clone()), &clock).await;
@@ -90,4 +95,10 @@ async fn the_memory_answers_conform() {
 #[tokio::test]
 async fn the_memory_schedules_conform() {
     pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_sweep_store_conforms() {
+    let clock = ManualClock::default();
+    pillarbox_testkit::sweep::sweep_states(&MemorySweepStore::default(), &clock).await;
 }

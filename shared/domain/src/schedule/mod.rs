@@ -8,7 +8,7 @@ mod call;
 mod cron;
 mod expression;
 mod range;
-mod request;
+pub mod request;
 mod timezone;
 mod work;
 
@@ -25,7 +25,6 @@ use crate::tenant::{TenantId, is_name};
 pub use call::{InvalidCall, ScheduledCall};
 pub use expression::{Expression, InvalidExpression};
 pub use range::{InvalidRange, RelativeRange, Times};
-pub use request::ScheduleRequest;
 pub use timezone::{InvalidTimezone, Timezone};
 pub use work::{ScheduledWork, WorkKind};
 
