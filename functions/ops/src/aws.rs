@@ -2,7 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SqsDeliveryQueues,
+    DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive, S3Payloads,
+    SqsDeliveryQueues,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -11,6 +12,7 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
 use crate::journey::Deliveries;
 
 /// The API as it is deployed.
@@ -26,6 +28,8 @@ pub(crate) type AwsOps = Ops<
     DynamoReceipts,
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
+    DynamoSeals,
+    S3Archive,
 >;
 
 /// Everything that the API is made of.
@@ -37,6 +41,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         events: Events::on_aws(clients, names, payloads.clone(), clock.clone()),
         dead_letters: DeadLetters::on_aws(clients, names, payloads, registry.clone(), clock),
         deliveries: Deliveries::on_aws(clients, names),
+        vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
         queue_prefix: names.subscriber_queue_prefix.clone(),

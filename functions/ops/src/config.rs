@@ -25,6 +25,8 @@ pub(crate) struct Names {
     pub(crate) dispatch_mapping_id: String,
     /// What failed for good.
     pub(crate) dead_letter_table: String,
+    /// Closed hours.
+    pub(crate) archive_bucket: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -39,6 +41,7 @@ impl Config {
         let outbox_table = env.required("OUTBOX_TABLE");
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
+        let archive_bucket = env.required("ARCHIVE_BUCKET");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -48,6 +51,7 @@ impl Config {
                 outbox_table: outbox_table?,
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
+                archive_bucket: archive_bucket?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {
