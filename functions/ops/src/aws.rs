@@ -2,8 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SchedulerSchedules,
-    SqsDeliveryQueues,
+    DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive, S3Payloads,
+    SchedulerSchedules, SqsDeliveryQueues,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -12,6 +12,7 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
 use crate::journey::Deliveries;
 
 /// The API as it is deployed.
@@ -28,6 +29,8 @@ pub(crate) type AwsOps = Ops<
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
     SchedulerSchedules,
+    DynamoSeals,
+    S3Archive,
 >;
 
 /// Everything that the API is made of.
@@ -39,6 +42,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         events: Events::on_aws(clients, names, payloads.clone(), clock.clone()),
         dead_letters: DeadLetters::on_aws(clients, names, payloads, registry.clone(), clock),
         deliveries: Deliveries::on_aws(clients, names),
+        vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
         schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),

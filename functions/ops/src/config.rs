@@ -28,6 +28,8 @@ pub(crate) struct Names {
     pub(crate) dead_letter_table: String,
     /// Where schedules are, and what they call.
     pub(crate) schedule_target: ScheduleTarget,
+    /// Closed hours.
+    pub(crate) archive_bucket: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -43,6 +45,7 @@ impl Config {
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let schedule_target = schedule_target(&mut env);
+        let archive_bucket = env.required("ARCHIVE_BUCKET");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -53,6 +56,7 @@ impl Config {
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
                 schedule_target: schedule_target?,
+                archive_bucket: archive_bucket?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {

@@ -1,4 +1,4 @@
-//! The API to read and operate: events and their journeys, dead letters, subscriptions, schemas, tenants, keys,
+//! The API to read and operate: events and their journeys, their integrity and archive, dead letters, subscriptions, schemas, tenants, keys,
 //! dispatch, health; and the answer to unknown routes.
 
 mod aws;
@@ -7,6 +7,7 @@ mod dead_letters;
 mod dispatch;
 mod events;
 mod handler;
+mod integrity;
 mod journey;
 mod requests;
 mod routes;
