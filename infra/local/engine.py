@@ -2,7 +2,8 @@
 
     python infra/local/engine.py --port 4566 --scratch .local/by-hand
 
-Runs in the foreground, in the engine's own virtual environment, until it is told to stop.
+Runs in the foreground, in the engine's own virtual environment, until it is told to stop. SIGUSR1 makes the records
+that streams hold a day older, so that they are lost, as on AWS when nothing read them for a day.
 `stack.py` starts and stops it; run it by hand only to look at it.
 """
 
@@ -10,10 +11,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
 from corrections import WrongEngineError, apply_corrections, require_corrected_version
+from stream_mapping import let_a_day_pass
 
 LOOPBACK = "127.0.0.1"
 ROOT_KEY_ID = "test"
@@ -30,7 +33,8 @@ def main() -> int:
         return 2
     forget_aws_environment()
     os.environ.update(engine_environment(arguments.port, arguments.scratch))
-    apply_corrections()
+    poller = apply_corrections()
+    signal.signal(signal.SIGUSR1, lambda *_: let_a_day_pass(poller))
     serve()
     return 0
 

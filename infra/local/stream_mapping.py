@@ -181,6 +181,19 @@ def created_at(record: Record) -> float:
     return float(record["dynamodb"]["ApproximateCreationDateTime"])
 
 
+def let_a_day_pass(poller: StreamPoller) -> None:
+    """Make whatever streams hold a day older, and so lose it: a stream keeps a record for 24 hours.
+
+    What a mapping has read and not handed over yet is lost with it, as a shard's iterator is.
+    """
+    from ministack.services import dynamodb
+
+    for records in dynamodb._stream_records._data.values():
+        for record in records:
+            record["dynamodb"]["ApproximateCreationDateTime"] -= dynamodb._STREAM_RETENTION_SECONDS
+    poller.forget()
+
+
 class StreamPoller:
     """Takes the place of the emulator's own poller of DynamoDB streams.
 
@@ -197,6 +210,14 @@ class StreamPoller:
 
         got_work = [self._poll_mapping(*scoped) for scoped in lambda_svc._iter_all_esms()]
         return any(got_work)
+
+    def forget(self) -> None:
+        """Drop what was read and is not being handed over at this moment."""
+        from ministack.services import lambda_svc
+
+        for mapping_id, pieces in self._pieces.items():
+            if mapping_id not in lambda_svc._esm_inflight:
+                pieces.clear()
 
     def _poll_mapping(self, account: str, region: str, mapping: Mapping) -> bool:
         from ministack.services import lambda_svc

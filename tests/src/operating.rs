@@ -107,3 +107,8 @@ impl Tenant {
 pub fn time_of(text: &Value) -> UtcDateTime {
     UtcDateTime::parse(text.as_str().unwrap(), &Rfc3339).unwrap()
 }
+
+/// A time as requests name it.
+pub fn rfc3339(time: UtcDateTime) -> String {
+    time.format(&Rfc3339).unwrap()
+}

@@ -5,8 +5,10 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{
-    Message, MessageAttributeValue, MessageSystemAttributeName, QueueAttributeName,
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName,
 };
+use futures::future::join_all;
 use pillarbox_aws::{Clients, keys};
 use pillarbox_domain::receipt::Bucket;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId};
@@ -26,6 +28,9 @@ const LOOK_SECONDS: i32 = 1;
 /// Messages that one look brings, at most.
 const LOOK_MESSAGES: i32 = 10;
 
+/// Looks into a queue under way at a time, when all of it is taken.
+const LOOKS_AT_A_TIME: usize = 8;
+
 /// An item of a table.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -36,16 +41,26 @@ pub struct Stack {
     pub dynamodb: aws_sdk_dynamodb::Client,
     /// SQS, as root.
     pub sqs: aws_sdk_sqs::Client,
+    /// Lambda, as root.
+    pub lambda: aws_sdk_lambda::Client,
+    /// S3, as root.
+    pub s3: aws_sdk_s3::Client,
+    /// What its functions' names begin with.
+    pub name: String,
     /// `EventLogTable`.
     pub event_log_table: String,
     /// `OutboxTable`.
     pub outbox_table: String,
+    /// `ArchiveBucket`.
+    pub archive_bucket: String,
     /// The example subscriber's inbox.
     pub inbox_table: String,
     /// The example subscriber's queue.
     pub example_queue: Queue,
     /// `DeadLetterQueue`.
     pub dead_letter_queue: Queue,
+    pub(crate) endpoint_url: String,
+    pub(crate) engine_process_id: String,
     url: String,
     admin_key: String,
     http: reqwest::Client,
@@ -61,11 +76,16 @@ impl Stack {
         let admin_key = required("PILLARBOX_ADMIN_KEY");
         let event_log_table = required("PILLARBOX_EVENT_LOG_TABLE");
         let outbox_table = required("PILLARBOX_OUTBOX_TABLE");
+        let archive_bucket = required("PILLARBOX_ARCHIVE_BUCKET");
         let inbox_table = required("PILLARBOX_INBOX_TABLE");
+        let name = required("PILLARBOX_STACK_NAME");
+        let engine_process_id = required("PILLARBOX_ENGINE_PROCESS_ID");
         let example_queue = required("PILLARBOX_SUBSCRIBER_QUEUE_URL");
         let dead_letter_queue = required("PILLARBOX_DEAD_LETTER_QUEUE_URL");
         let stack = env.finish(|| {
-            let clients = Clients::new(aws?);
+            let aws = aws?;
+            let endpoint_url = aws.endpoint_url.clone();
+            let clients = Clients::new(aws);
             let sqs = clients.sqs();
             let queue = |url| Queue {
                 url,
@@ -73,6 +93,12 @@ impl Stack {
             };
             Some(Self {
                 dynamodb: clients.dynamodb(),
+                lambda: clients.lambda(),
+                s3: clients.s3(),
+                name: name?,
+                endpoint_url: endpoint_url.unwrap_or_default(),
+                engine_process_id: engine_process_id?,
+                archive_bucket: archive_bucket?,
                 event_log_table: event_log_table?,
                 outbox_table: outbox_table?,
                 inbox_table: inbox_table?,
@@ -89,6 +115,11 @@ impl Stack {
                 "{error}: start a stack by `make up` and read its variables by `. .local/stack.env`"
             )
         })
+    }
+
+    /// Where the API is.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
     /// A request to the API; `key` is the API key that goes with it, if any does.
@@ -449,6 +480,37 @@ impl Queue {
         .await;
         taken.extend(self.take_rest().await);
         taken
+    }
+
+    /// Takes everything that is there, however much, many looks at a time.
+    pub async fn take_all(&self) -> Vec<Message> {
+        let mut taken = Vec::new();
+        loop {
+            let looks = join_all((0..LOOKS_AT_A_TIME).map(|_| self.take_batch())).await;
+            let found: Vec<Message> = looks.into_iter().flatten().collect();
+            if found.is_empty() {
+                return taken;
+            }
+            taken.extend(found);
+        }
+    }
+
+    /// One look, whose messages are taken off the queue by one call.
+    async fn take_batch(&self) -> Vec<Message> {
+        let messages = self.look(30).await;
+        if messages.is_empty() {
+            return messages;
+        }
+        let entries = messages.iter().enumerate().map(|(index, message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string());
+            let receipt = message.receipt_handle.as_deref().unwrap();
+            entry.receipt_handle(receipt).build().unwrap()
+        });
+        let delete = self.sqs.delete_message_batch().queue_url(&self.url);
+        let deleted = delete.set_entries(Some(entries.collect())).send().await;
+        let failed = deleted.unwrap().failed;
+        assert!(failed.is_empty(), "{failed:?}");
+        messages
     }
 
     /// Takes what is there.

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use pillarbox_domain::TenantId;
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::log_shard::LogShards;
+use pillarbox_domain::subscription::request::Whole;
 use pillarbox_domain::tenant_settings::{Retention, SettingsChange};
 use pillarbox_runtime::http::{FieldError, Problem, Request, body};
 use serde::Deserialize;
@@ -169,17 +170,9 @@ pub(crate) fn number<T, E: Display>(
     read.map_err(|detail| errors.push(named(detail))).ok()
 }
 
-/// JSON knows one kind of number: some clients write 6 as `6.0`.
+/// The number, if it is a whole one.
 pub(crate) fn whole(number: &Number) -> Option<u64> {
-    /// Up to here a double is exact, and far beyond every limit.
-    const MAX: f64 = 1e15;
-    let of_double = |double: f64| {
-        let is_whole = double.fract() == 0.0 && (0.0..=MAX).contains(&double);
-        is_whole.then_some(double as u64)
-    };
-    number
-        .as_u64()
-        .or_else(|| number.as_f64().and_then(of_double))
+    Whole::of(number).0
 }
 
 fn title(name: Option<String>, errors: &mut Vec<FieldError>) -> Option<String> {

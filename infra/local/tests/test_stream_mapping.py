@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import Clients
+from local_aws import Engine
 from processes import wait_until
 from test_partiql_streams import make_table
 
@@ -206,3 +209,37 @@ def zipped(file: Path) -> bytes:
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(file, file.name)
     return packed.getvalue()
+
+
+def test_what_nothing_read_for_a_day_is_lost_and_what_comes_after_it_is_not(scene: Scene, engine: Engine) -> None:
+    mapping_id = scene.map_stream({})
+    scene.put("a")
+    scene.wait_for(lambda: scene.batches() == ["a"])
+    switch(scene, mapping_id, enabled=False)
+    scene.put("b", "c")
+    os.kill(engine.process_id, signal.SIGUSR1)
+    wait_until(lambda: shown(scene) == "", LIMIT_SECONDS, "the stream is empty")
+    scene.put("d")
+    switch(scene, mapping_id, enabled=True)
+    scene.wait_for(lambda: scene.batches() == ["a", "d"])
+
+
+def switch(scene: Scene, mapping_id: str, enabled: bool) -> None:
+    """Let the function read the stream, or not."""
+    lambda_client = scene.clients("lambda")
+    lambda_client.update_event_source_mapping(UUID=mapping_id, Enabled=enabled)
+    wanted = "Enabled" if enabled else "Disabled"
+    wait_until(
+        lambda: lambda_client.get_event_source_mapping(UUID=mapping_id)["State"] == wanted, LIMIT_SECONDS, wanted
+    )
+
+
+def shown(scene: Scene) -> str:
+    """The ids that the stream still holds, as one word."""
+    streams = scene.clients("dynamodbstreams")
+    shard = streams.describe_stream(StreamArn=scene.stream_arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    iterator = streams.get_shard_iterator(StreamArn=scene.stream_arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")[
+        "ShardIterator"
+    ]
+    records = streams.get_records(ShardIterator=iterator)["Records"]
+    return "".join(record["dynamodb"]["Keys"]["pk"]["S"] for record in records)

@@ -1,5 +1,7 @@
 //! Every limit, its unit and where it comes from. Each has a test one over it.
 
+use std::time::Duration;
+
 /// Bytes of one event in structured form, as published.
 ///
 /// An SQS message holds 1 MiB (1,048,576 bytes) with its message attributes
@@ -56,7 +58,7 @@ pub const MAX_TRANSACTION_BYTES: usize = 2_800_000;
 /// Characters of a tenant id, and of a subscription id.
 pub const MAX_NAME_CHARS: usize = 63;
 
-/// Type patterns of one subscription.
+/// Type patterns of one subscription, and of one job.
 pub const MAX_TYPE_PATTERNS: usize = 50;
 
 /// Shards of one hour of a tenant's log: 64 of them take about 64,000 small events a second, and a query of an
@@ -100,6 +102,23 @@ pub const MAX_ERROR_CLASS_BYTES: usize = 256;
 
 /// Bytes of a dead letter's error message; what is longer is cut. Lists read every letter of a tenant.
 pub const MAX_ERROR_MESSAGE_BYTES: usize = 4_096;
+
+/// Jobs of one tenant that are not over: each may have workers of its own, and all tenants share them.
+pub const MAX_ACTIVE_JOBS: usize = 10;
+
+/// Events a second that a job may be held to; who wants more does not limit it.
+pub const MAX_EVENTS_PER_SECOND: u32 = 100_000;
+
+/// For how long a job may come up to its speed: a day.
+pub const MAX_RAMP_SECONDS: u32 = 24 * 60 * 60;
+
+/// How far from now the end of a job's set may lie, to be waited for: the gap of a subscription that is resumed ends
+/// when dispatch knows of it for sure, some seconds later, and what is withheld until then belongs to it.
+pub const MAX_JOB_LEAD: Duration = Duration::from_secs(30);
+
+/// Jobs that are looked at for one page of a list. A page whose filter leaves out nearly all of them is short, and
+/// goes on with its cursor.
+pub const MAX_JOBS_READ: usize = 1_000;
 
 /// Bytes of the name of a replay or redrive: it becomes part of a sort key, which holds 1,024
 /// (<https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>).
@@ -145,3 +164,21 @@ pub const MAX_PATTERN_COMBINATIONS: usize = 1_000;
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>). The numbers of
 /// events may be any.
 pub const MAX_NUMERIC_BOUND: u64 = 5_000_000_000;
+
+/// Characters of a schedule's name. EventBridge Scheduler's own names have 64
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>), and the rest tells whose it is.
+pub const MAX_SCHEDULE_NAME_CHARS: usize = 40;
+
+/// Bytes of a schedule's expression
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
+pub const MAX_EXPRESSION_BYTES: usize = 256;
+
+/// Schedules of one tenant. A list reads each of them by itself.
+pub const MAX_SCHEDULES: usize = 20;
+
+/// Minutes from one time of a schedule to the next, at the least. A job is planned, counted and handed out to workers;
+/// for what has to come sooner than that there are subscriptions.
+pub const MIN_SCHEDULE_INTERVAL_MINUTES: u64 = 5;
+
+/// Days of a schedule's range, at the most: a year. Who wants more than that wants it once.
+pub const MAX_RELATIVE_RANGE_DAYS: u16 = 366;

@@ -96,12 +96,16 @@ pub(crate) fn bounded(text: &str, limit: usize) -> Result<String, String> {
 }
 
 fn time(text: &str) -> Result<UtcDateTime, String> {
-    let time = OffsetDateTime::parse(text, &Rfc3339).ok();
-    // An offset can lead out of the calendar.
-    let time = time.and_then(|time| time.checked_to_utc());
-    time.ok_or_else(|| {
+    rfc3339(text).ok_or_else(|| {
         "must be a time (RFC 3339), as in 2026-11-23T08:00:00Z; a + in it is written %2B".to_owned()
     })
+}
+
+/// A time in RFC 3339 of any offset.
+pub(crate) fn rfc3339(text: &str) -> Option<UtcDateTime> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok();
+    // An offset can lead out of the calendar.
+    time.and_then(|time| time.checked_to_utc())
 }
 
 /// Which come first.

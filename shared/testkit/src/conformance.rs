@@ -4,6 +4,7 @@
 //! as it has to be. The fakes pass them in this crate's tests, the adapters in `tests/` on Amazon's own
 //! DynamoDB engine.
 
+pub mod jobs;
 pub mod queries;
 pub mod receipts;
 pub mod subscriptions;

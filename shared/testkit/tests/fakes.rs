@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySweepStore, MemoryTroubledDeliveries,
-    conformance,
+    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
+    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
+    MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -47,6 +47,7 @@ async fn the_memory_registry_conforms() {
 async fn the_memory_troubled_deliveries_conform() {
     let clock = ManualClock::default();
     conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
+    conformance::trouble::trouble_ledger(&MemoryTroubledDeliveries::default(), &clock).await;
 }
 
 #[tokio::test]
@@ -59,6 +60,11 @@ async fn the_memory_receipts_conform() {
 #[tokio::test]
 async fn the_memory_payloads_conform() {
     conformance::payloads(&MemoryPayloads::default(), &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_jobs_conform() {
+    conformance::jobs::jobs(&MemoryJobs::default(), &ManualClock::default()).await;
 }
 
 #[tokio::test]
@@ -84,6 +90,11 @@ async fn the_memory_answers_conform() {
             .collect()
     };
     pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
+}
+
+#[tokio::test]
+async fn the_memory_schedules_conform() {
+    pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
 }
 
 #[tokio::test]

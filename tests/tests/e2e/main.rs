@@ -16,6 +16,8 @@ mod forms;
 mod patterns;
 mod queries;
 mod recovery;
+mod replays;
+mod schedules;
 mod schemas;
 mod storage;
 mod stored_once;

@@ -33,7 +33,7 @@ MAX_LOG_SHARDS = 64
 MAX_SAFE_INTEGER = 2**53 - 1
 
 REQUIRED = ("id", "source", "type")
-RESERVED = {"pbattempt", "pbeventid", "pbjob", "pbsubscription", "pk"}
+RESERVED = {"pbattempt", "pbeventid", "pbjob", "pboutbox", "pbsubscription", "pk"}
 TEXT_ONLY = {
     *("causationid", "correlationid", "datacontenttype", "dataschema", "partitionkey", "subject", "time"),
     "traceparent",

@@ -11,9 +11,34 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+mod key;
+pub mod layout;
+pub mod line;
+mod list;
+
+pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
+mod archiver;
+mod bodies;
+mod entries;
+mod hour_writer;
+mod known;
+mod lines;
+mod packed;
+mod receipts;
+
 use std::collections::BTreeMap;
 
+pub(crate) use archiver::PAGE_ENTRIES;
+pub use archiver::{Archived, Archiver, Base, NotArchived, TenantHour};
+pub use bodies::each_body;
+pub use entries::HourEntries;
+pub use lines::{MAX_OBJECT_BYTES, MAX_OBJECT_LINES, ObjectLimits};
+pub use receipts::{HourReceipts, TenantReceipts};
+
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::log_hour::LogHour;
 use crate::store_error::StoreError;
@@ -40,6 +65,10 @@ pub struct Manifest {
     pub objects: Vec<ArchivedObject>,
     /// The objects that hold their receipts.
     pub receipts: Vec<ArchivedObject>,
+    /// Ids of events of the hour that could not be read when it was archived, in order. They are in no object, and
+    /// not counted above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
 }
 
 /// An object of the archive.
@@ -75,9 +104,54 @@ pub trait ArchiveReader {
     -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>> + Send;
 }
 
+/// What is at a key after an object was to be stored there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// The object; nothing was there before.
+    New,
+    /// The object, which had been there: a repeat, or an answer that was lost.
+    Same,
+    /// Other bytes, which were there before. Nothing was written.
+    Other,
+}
+
 /// Where hours are archived.
 pub trait ArchiveWriter {
-    /// Stores an object whole. `Ok` means that it is durable.
-    fn put(&self, key: &str, bytes: Vec<u8>)
-    -> impl Future<Output = Result<(), StoreError>> + Send;
+    /// Stores an object whole where there is none. What is there then is durable.
+    fn put(
+        &self,
+        key: &str,
+        bytes: &[u8],
+    ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+}
+
+/// Writes a manifest or a seal as it is stored: for people, too.
+pub(crate) fn document(document: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    let written = serde_json::to_vec_pretty(document);
+    let mut bytes = written.map_err(|error| StoreError::Malformed {
+        what: "document of the archive",
+        detail: error.to_string(),
+    })?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// SHA-256 of an object.
+pub fn sha256_digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// SHA-256 of an object, as manifests and seals name it: in hex.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&sha256_digest(bytes))
+}
+
+impl Manifest {
+    /// Reads one as it is stored.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(bytes).map_err(|error| StoreError::Malformed {
+            what: "manifest",
+            detail: error.to_string(),
+        })
+    }
 }

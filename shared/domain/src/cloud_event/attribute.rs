@@ -11,8 +11,15 @@ use crate::limits::MAX_ATTRIBUTE_NAME_BYTES;
 pub struct AttributeName(String);
 
 impl AttributeName {
-    /// What delivery adds, and the one name that is a key of the stored item. A producer cannot set them.
-    const RESERVED: [&'static str; 5] = ["pbattempt", "pbeventid", "pbjob", "pbsubscription", "pk"];
+    /// What delivery and the archive add, and the one name that is a key of the stored item. A producer cannot set them.
+    const RESERVED: [&'static str; 6] = [
+        "pbattempt",
+        "pbeventid",
+        "pbjob",
+        "pboutbox",
+        "pbsubscription",
+        "pk",
+    ];
 
     /// Members of an event that are not optional attributes.
     const NOT_OPTIONAL: [&'static str; 5] = ["data", "id", "source", "specversion", "type"];

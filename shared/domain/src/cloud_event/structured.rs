@@ -48,7 +48,7 @@ impl CloudEvent {
             .map_err(ParseError::Invalid)
     }
 
-    /// Reads a delivered event: the event, and what the bus added to it.
+    /// Reads a delivered or archived event: the event, and what the bus added to it.
     pub(crate) fn from_delivered(body: &[u8]) -> Result<(Self, BusAttributes), ParseError> {
         let Members(members) = Members::of(body)?;
         let (bus, members) = members
@@ -111,17 +111,24 @@ pub(super) fn escaped_len(body: &[u8]) -> usize {
     body.len() + ESCAPE_GROWTH * body.windows(3).filter(refused).count()
 }
 
-/// What delivery adds to an event, all optional while it is being read.
+/// What delivery and the archive add to an event, all optional while it is being read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct BusAttributes {
     pub(crate) event_id: Option<String>,
     pub(crate) subscription: Option<String>,
     pub(crate) attempt: Option<i32>,
     pub(crate) job: Option<String>,
+    pub(crate) outbox: Option<String>,
 }
 
 impl BusAttributes {
-    const NAMES: [&'static str; 4] = ["pbattempt", "pbeventid", "pbjob", "pbsubscription"];
+    const NAMES: [&'static str; 5] = [
+        "pbattempt",
+        "pbeventid",
+        "pbjob",
+        "pboutbox",
+        "pbsubscription",
+    ];
 
     fn read(Members(members): Members<'_>) -> Result<Self, Vec<Violation>> {
         let mut bus = Self::default();
@@ -137,6 +144,7 @@ impl BusAttributes {
             "pbeventid" => self.event_id = text(value)?,
             "pbsubscription" => self.subscription = text(value)?,
             "pbjob" => self.job = text(value)?,
+            "pboutbox" => self.outbox = text(value)?,
             _ => match attribute(value)? {
                 Some(AttributeValue::Integer(attempt)) => self.attempt = Some(attempt),
                 _ => return Err(Fault::NotA("32-bit integer")),

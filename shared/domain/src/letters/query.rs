@@ -14,8 +14,8 @@ use crate::tenant::TenantId;
 /// Which letters are wanted; one that keeps to everything that is set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LetterFilter {
-    /// Of events whose types match.
-    pub event_type: Option<TypePattern>,
+    /// Of events of one of these types; of any when there are none.
+    pub types: Vec<TypePattern>,
     /// Of this subscription.
     pub subscription: Option<SubscriptionId>,
     /// Of this class of errors and no other.
@@ -52,9 +52,9 @@ impl LetterFilter {
     }
 
     /// Whether a letter of the right time is wanted, as it counts now.
-    pub(super) fn takes(&self, letter: &DeadLetter, now: UtcDateTime) -> bool {
+    pub(crate) fn takes(&self, letter: &DeadLetter, now: UtcDateTime) -> bool {
         let delivery = letter.delivery.as_ref();
-        let matches = |pattern: &TypePattern| {
+        let is_of_type = |pattern: &TypePattern| {
             delivery.is_some_and(|delivery| pattern.matches(&delivery.event_type))
         };
         let holds = |text: &String| {
@@ -70,7 +70,7 @@ impl LetterFilter {
             .is_none_or(|state| letter.state.name_at(now) == state)
             && self.event_id.is_none_or(is_of_event)
             && self.subscription.as_ref().is_none_or(is_of)
-            && self.event_type.as_ref().is_none_or(matches)
+            && (self.types.is_empty() || self.types.iter().any(is_of_type))
             && self
                 .error_class
                 .as_ref()
@@ -130,7 +130,7 @@ impl LetterQuery {
 fn read_filter(read: &mut Parameters<'_>) -> LetterFilter {
     let (from, to) = read.times();
     LetterFilter {
-        event_type: read.parsed("type", |text| text.parse().map_err(told)),
+        types: Vec::from_iter(read.parsed("type", |text| text.parse().map_err(told))),
         subscription: read.parsed("subscription", |text| text.parse().map_err(told)),
         error_class: read.parsed("error_class", |text| bounded(text, MAX_ERROR_CLASS_BYTES)),
         text: read.parsed("text", |text| bounded(text, MAX_ERROR_MESSAGE_BYTES)),
@@ -143,7 +143,7 @@ fn read_filter(read: &mut Parameters<'_>) -> LetterFilter {
 
 fn cursors(tenant: &TenantId, filter: &LetterFilter, order: Order) -> Cursors {
     let LetterFilter {
-        event_type,
+        types,
         subscription,
         error_class,
         text,
@@ -152,12 +152,12 @@ fn cursors(tenant: &TenantId, filter: &LetterFilter, order: Order) -> Cursors {
         to,
         state,
     } = filter;
-    Cursors::of([
+    let mut types = types.iter().map(|pattern| pattern.as_str().to_owned());
+    let parts = [
         Some("dead-letters".to_owned()),
         Some(tenant.to_string()),
-        event_type
-            .as_ref()
-            .map(|pattern| pattern.as_str().to_owned()),
+        // A list asks for one type or for none.
+        types.next(),
         subscription.as_ref().map(ToString::to_string),
         error_class.clone(),
         text.clone(),
@@ -166,5 +166,6 @@ fn cursors(tenant: &TenantId, filter: &LetterFilter, order: Order) -> Cursors {
         time_part(*to),
         state.map(|state| state.to_string()),
         order_part(order),
-    ])
+    ];
+    Cursors::of(parts.into_iter().chain(types.map(Some)))
 }

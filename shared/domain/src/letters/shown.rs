@@ -3,10 +3,10 @@
 use serde::ser::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::UtcDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{DeadLetter, DeadLetterId, Discard, LetterState, Redrive, RedriveId};
 use crate::event_id::EventId;
+use crate::shown_time::ShownTime;
 
 /// A letter without its payload. Use [`DeadLetter::as_of`] before, so that a lease that ran out is not shown.
 #[derive(Clone, Copy, Debug)]
@@ -34,9 +34,9 @@ struct Members<'a> {
     correlation_id: Option<&'a str>,
     error: ErrorMembers<'a>,
     attempts: Option<u32>,
-    first_failed_at: Option<Time>,
-    last_failed_at: Option<Time>,
-    dead_at: Time,
+    first_failed_at: Option<ShownTime>,
+    last_failed_at: Option<ShownTime>,
+    dead_at: ShownTime,
     job: Option<&'a str>,
     first_dead_letter_id: Option<DeadLetterId>,
     redrive: Option<RedriveMembers>,
@@ -56,23 +56,13 @@ struct ErrorMembers<'a> {
 #[derive(serde::Serialize)]
 struct RedriveMembers {
     redrive_id: RedriveId,
-    at: Time,
+    at: ShownTime,
 }
 
 #[derive(serde::Serialize)]
 struct DiscardMembers<'a> {
     reason: &'a str,
-    at: Time,
-}
-
-/// A time in RFC 3339.
-struct Time(UtcDateTime);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = self.0.format(&Rfc3339).map_err(serde::ser::Error::custom)?;
-        serializer.serialize_str(&text)
-    }
+    at: ShownTime,
 }
 
 impl Serialize for Shown<'_> {
@@ -116,9 +106,9 @@ impl<'a> Members<'a> {
                 message: &letter.error.message,
             },
             attempts: letter.attempts,
-            first_failed_at: letter.first_failed_at.map(Time),
-            last_failed_at: letter.last_failed_at.map(Time),
-            dead_at: Time(letter.dead_at()),
+            first_failed_at: letter.first_failed_at.map(ShownTime),
+            last_failed_at: letter.last_failed_at.map(ShownTime),
+            dead_at: ShownTime(letter.dead_at()),
             job: letter.job.as_deref(),
             first_dead_letter_id: letter.first_dead_letter_id,
             redrive: redrive(&letter.state),
@@ -135,7 +125,7 @@ fn redrive(state: &LetterState) -> Option<RedriveMembers> {
             let Redrive { id, at } = *redrive;
             Some(RedriveMembers {
                 redrive_id: id,
-                at: Time(at),
+                at: ShownTime(at),
             })
         }
         LetterState::Open | LetterState::Discarded(_) => None,
@@ -146,7 +136,7 @@ fn discarded(state: &LetterState) -> Option<DiscardMembers<'_>> {
     match state {
         LetterState::Discarded(Discard { reason, at }) => Some(DiscardMembers {
             reason,
-            at: Time(*at),
+            at: ShownTime(*at),
         }),
         _ => None,
     }

@@ -53,6 +53,16 @@ impl LogHour {
         UtcDateTime::from_unix_timestamp(seconds).unwrap_or(UtcDateTime::MAX)
     }
 
+    /// The first second after it.
+    pub fn end(self) -> UtcDateTime {
+        self.start().saturating_add(time::Duration::HOUR)
+    }
+
+    /// The hour before it; none before the first there is.
+    pub fn previous(self) -> Option<Self> {
+        self.0.checked_sub(1).map(Self)
+    }
+
     /// Its day.
     pub fn day(self) -> LogDay {
         LogDay(self.0 / DAY_HOURS)
@@ -61,6 +71,11 @@ impl LogHour {
     /// Which hour of its day it is, 0 to 23.
     pub fn of_day(self) -> u8 {
         u8::try_from(self.0 % DAY_HOURS).unwrap_or_default()
+    }
+
+    /// The hour after it; the last one has none but itself.
+    pub fn next(self) -> Self {
+        Self(self.0 + 1).min(Self::LAST)
     }
 
     /// The ids of the events that stand in it.
@@ -156,7 +171,8 @@ mod tests {
         assert_eq!(hour, LogHour::at(utc_datetime!(2022-02-22 19:59:59.999)));
         let position = Position::of(event_id);
         assert!((hour.ids().first()..=hour.ids().last()).contains(&position));
-        let next = LogHour(hour.0 + 1);
+        let next = hour.next();
+        assert_eq!((next.start(), next.previous()), (hour.end(), Some(hour)));
         assert_eq!(
             IdRange::ALL
                 .beyond(hour.ids().last(), Order::Oldest)
@@ -174,6 +190,8 @@ mod tests {
         assert_eq!(last.start(), utc_datetime!(9999-12-31 23:00));
         assert_eq!(last.ids().last(), IdRange::ALL.last());
         assert_eq!(HourRange::of(IdRange::ALL).last, last);
+        assert_eq!(last.next(), last);
+        assert_eq!(HourRange::of(IdRange::ALL).first.previous(), None);
         assert_eq!(
             HourRange::of(IdRange::ALL).beyond(last.day(), Order::Oldest),
             None

@@ -1,12 +1,31 @@
 //! Closed hours: every event of an hour is in a receipt, the hour is archived, and its seal is chained to the one
 //! before, so that nothing can be taken away without a trace.
 
+mod chain;
+mod pass;
+mod proof;
+mod reopened;
+mod sealer;
+
+pub use pass::{Left, Pass, Unreadable, Unsealed};
+pub use sealer::{SealSettings, Sealer};
+
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::UtcDateTime;
 
+use crate::event_id::EventId;
 use crate::log_hour::LogHour;
+use crate::logged_event::LoggedEvent;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
+
+/// How long who seals is left alone: longer than a function may run for it.
+pub const HOLD: Duration = Duration::from_secs(6 * 60);
+
+/// Revisions of an hour that keys have room for.
+pub const MAX_REVISION: u32 = 9_999;
 
 /// The document of a sealed hour, one for each of its revisions. Its SHA-256, over its bytes as they are stored,
 /// stands in its row and in the document that comes after it.
@@ -26,6 +45,16 @@ pub struct Seal {
     pub events: u64,
     /// Every tenant that has events in the hour.
     pub manifests: Vec<SealedManifest>,
+}
+
+impl Seal {
+    /// Reads one as it is stored.
+    pub fn parse(bytes: &[u8]) -> Result<Self, StoreError> {
+        serde_json::from_slice(bytes).map_err(|error| StoreError::Malformed {
+            what: "seal",
+            detail: error.to_string(),
+        })
+    }
 }
 
 /// Names a seal by where it stands and what it is.
@@ -89,11 +118,26 @@ pub struct Reopening {
 
 /// Where seals are kept.
 pub trait SealStore {
-    /// The end of the chain; none before the first seal.
+    /// Claims the sealing until then, where nobody holds it now. `false` when another does. What is written does not
+    /// depend on it: it only keeps two from doing the same work side by side.
+    fn hold(
+        &self,
+        holder: EventId,
+        now: UtcDateTime,
+        until: UtcDateTime,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Gives it back, unless another holds it by now.
+    fn release(&self, holder: EventId) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The hour that sealing begins with: this one, unless one was chosen before.
+    fn begin(&self, first: LogHour) -> impl Future<Output = Result<LogHour, StoreError>> + Send;
+
+    /// The end of the chain, as it is now; none before the first seal.
     fn head(&self) -> impl Future<Output = Result<Option<SealHead>, StoreError>> + Send;
 
     /// Puts a seal at the end of the chain, where `seen` is the end. `false` when it is not: another was at it, and
-    /// nothing was written.
+    /// nothing was written. A seal that is in the chain just so is not put there again: the answer was lost.
     fn append(
         &self,
         row: &SealRow,
@@ -110,7 +154,7 @@ pub trait SealStore {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<SealRow>, StoreError>> + Send;
 
-    /// Some hours that something came late to, the earliest first.
+    /// Hours that something came late to, the earliest first. `limit` of them at the most.
     fn reopened(
         &self,
         limit: usize,
@@ -118,6 +162,16 @@ pub trait SealStore {
 
     /// Forgets a reopening, unless something came later still.
     fn forget(&self, reopening: &Reopening) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What has events dispatched that are in no receipt.
+pub trait Redispatch {
+    /// Hands these events of one tenant to whoever asked for them, as dispatch does, or sees to it that they are
+    /// handed over soon. Their hour is looked at again later, so nothing depends on what has become of each.
+    fn redispatch(
+        &self,
+        events: &[LoggedEvent],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Where it is noted that something came late.

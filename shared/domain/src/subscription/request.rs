@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde_json::Number;
+
 use super::{MessageGroup, QueueUrl, Subscription, SubscriptionId, SubscriptionState, TypePattern};
 use crate::limits::MAX_TYPE_PATTERNS;
 use crate::pattern::Pattern;
@@ -33,6 +35,20 @@ impl FieldFault {
 /// A number as a caller wrote it; `None` when it is not a whole one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Whole(pub Option<u64>);
+
+impl Whole {
+    /// JSON knows one kind of number: some clients write 6 as `6.0`.
+    pub fn of(number: &Number) -> Self {
+        /// Up to here a double is exact, and far beyond every limit.
+        const MAX: f64 = 1e15;
+        let of_double = |double: f64| {
+            let is_whole = double.fract() == 0.0 && (0.0..=MAX).contains(&double);
+            is_whole.then_some(double as u64)
+        };
+        let of_number = || number.as_f64().and_then(of_double);
+        Self(number.as_u64().or_else(of_number))
+    }
+}
 
 /// What a caller says of a subscription, as they wrote it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +159,7 @@ impl SubscriptionRequest {
         let url = self.queue_url.as_ref();
         let group = self.message_group.as_ref();
         Parts {
-            queue_url: url.and_then(|url| queue_url(url, prefix, faults)),
+            queue_url: url.and_then(|url| queue_url("queue_url", url, prefix, faults)),
             target_version: self
                 .target_version
                 .map(|version| number("target_version", version, SchemaVersion::new, faults)),
@@ -222,14 +238,20 @@ fn of_types(texts: &[String], faults: &mut Vec<FieldFault>) -> Option<Pattern> {
     (faults.len() == before).then(|| Pattern::of_types(&types))
 }
 
-fn queue_url(text: &str, prefix: &str, faults: &mut Vec<FieldFault>) -> Option<QueueUrl> {
-    let url = parsed::<QueueUrl>("queue_url", text, faults)?;
+/// A queue that the bus may send to.
+pub(crate) fn queue_url(
+    name: &str,
+    text: &str,
+    prefix: &str,
+    faults: &mut Vec<FieldFault>,
+) -> Option<QueueUrl> {
+    let url = parsed::<QueueUrl>(name, text, faults)?;
     if url.queue_name().starts_with(prefix) {
         return Some(url);
     }
     let detail =
         format!("must name a queue that begins with {prefix}: the bus may send to no other");
-    faults.push(FieldFault::new("queue_url", detail));
+    faults.push(FieldFault::new(name, detail));
     None
 }
 

@@ -74,7 +74,7 @@ const MAX_LOG_SHARDS = 64;
 const MIN_RETENTION_DAYS = 7;
 const MAX_RETENTION_DAYS = 3_650;
 
-const RESERVED = ["pbattempt", "pbeventid", "pbjob", "pbsubscription", "pk"];
+const RESERVED = ["pbattempt", "pbeventid", "pbjob", "pboutbox", "pbsubscription", "pk"];
 const ELSEWHERE = ["specversion", "source", "id", "data", "data_base64"];
 const RENEWED_BY_A_RETRY = ["time", "traceparent"];
 const TEXT_ONLY = [

@@ -1,9 +1,4 @@
-//! Dispatch, paused and resumed for everybody: a suite of its own, for no other test could run beside it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test that cannot go on has failed"
-)]
+//! Dispatch, paused and resumed for everybody.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +12,7 @@ use serde_json::{Value, json};
 const COUNT: usize = 20;
 
 /// Switches dispatch, and waits until it stands so.
-async fn switch(stack: &Stack, operation: &str, state: &str) {
+pub(crate) async fn switch(stack: &Stack, operation: &str, state: &str) {
     let path = format!("/v1/dispatch/{operation}");
     eventually(&format!("dispatch is {state}"), async || {
         let switched = stack.as_admin(&path, &json!({})).await;
