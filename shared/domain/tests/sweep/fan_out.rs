@@ -1,7 +1,10 @@
 //! More than one run hands over itself.
 
 use pillarbox_domain::publish::EventLog;
-use pillarbox_domain::sweep::{ASK_AGAIN_AFTER, End, MAX_OPEN, Rules, SweepState, SweepStore};
+use pillarbox_domain::seal::Redispatch;
+use pillarbox_domain::sweep::{
+    ASK_AGAIN_AFTER, Asking, End, MAX_OPEN, Rules, SweepState, SweepStore,
+};
 use pillarbox_domain::{Clock, LoggedEvent};
 
 use super::support::*;
@@ -152,4 +155,15 @@ async fn two_events_of_one_slice_need_not_be_asked_for_together() {
     let swept = bus.sweep_by(at_once(1)).await.unwrap();
     assert_eq!((swept.handed.dispatched.len(), swept.asked), (1, 0));
     assert_each_once(&bus, &["demo"], &[late]);
+}
+
+#[tokio::test]
+async fn what_a_seal_finds_missing_is_handed_over_by_the_queue_unless_it_has_a_receipt_by_then() {
+    let bus = bus(&TENANTS).await;
+    let events = publish(&bus, &TENANTS, 1).await;
+    Asking(&bus.asked).redispatch(&events).await.unwrap();
+    bus.dispatch(&events[..1]).await;
+    let handed = bus.take_asked().await;
+    assert_eq!((handed[0].receipted, handed[0].dispatched.len()), (1, 1));
+    assert_each_once(&bus, &TENANTS, &events);
 }
