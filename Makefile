@@ -127,6 +127,14 @@ test-e2e: setup-clients ## The deployed template from end to end, on a stack of 
 	cargo test --package pillarbox-tests --test e2e_alone -- --test-threads=1; \
 	$(CLIENTS)/python -m pytest tests/clients
 
+.PHONY: test-scale
+test-scale: setup ## A replay of 100,000 events on a stack of its own; minutes, and not part of `test`
+	$(call step,A job of 100 000 events)
+	trap '$(STACK) down --name $(TEST_STACK)' EXIT; \
+	$(STACK) up --name $(TEST_STACK); \
+	. .local/$(TEST_STACK)/stack.env; \
+	cargo test --package pillarbox-tests --test scale -- --nocapture
+
 ##@ This list
 
 .PHONY: help

@@ -103,6 +103,22 @@ pub enum Error {
         "{refused} of {total} dead letters are not redriven; doing it again is safe: no letter is redriven twice"
     )]
     NotAllRedriven { refused: u64, total: u64 },
+    #[error("{failed} of {total} were not sent: `pillarbox jobs failures {job}` tells why")]
+    NotAllSent {
+        failed: u64,
+        total: u64,
+        job: String,
+    },
+    #[error(
+        "the bus paused job {job}: {reason}\nPut that right, and `pillarbox jobs resume {job}` goes on where it was"
+    )]
+    JobPaused { job: String, reason: String },
+    #[error("job {job} was cancelled before it was done")]
+    JobCancelled { job: String },
+    #[error(
+        "stopped watching; the job goes on, and `pillarbox jobs follow {job}` watches it again"
+    )]
+    Interrupted { job: String },
     #[error("no random bytes from the operating system, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
     #[error("cannot write the result to standard output")]
@@ -110,7 +126,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// 2 when the command line or the environment is wrong and nothing was tried, 1 otherwise.
+    /// 2 when the command line or the environment is wrong and nothing was tried, 130 after an interrupt, as a shell has
+    /// it, and 1 otherwise.
     ///
     /// clap ends with 2 too, for what it refuses itself.
     pub fn exit_code(&self) -> u8 {
@@ -122,6 +139,7 @@ impl Error {
             | Self::OpenEvents { .. }
             | Self::ReadFile { .. }
             | Self::NotJson { .. } => 2,
+            Self::Interrupted { .. } => 130,
             Self::HttpClient(_)
             | Self::Runtime(_)
             | Self::NoAnswer { .. }
@@ -136,6 +154,9 @@ impl Error {
             | Self::FaultyItems { .. }
             | Self::Unfit { .. }
             | Self::NotAllRedriven { .. }
+            | Self::NotAllSent { .. }
+            | Self::JobPaused { .. }
+            | Self::JobCancelled { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
         }

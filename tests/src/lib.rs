@@ -6,6 +6,7 @@
 //! | `conformance` | Amazon's own DynamoDB engine | `python3 infra/local/dynamodb_local.py -- cargo test -p pillarbox-tests --test conformance` |
 //! | `e2e` | the running stack | `. .local/stack.env && cargo test -p pillarbox-tests --test e2e` |
 //! | `e2e_alone` | the running stack, for each test alone: they stop dispatch, kill functions and seal hours, for everybody | the same with `--test e2e_alone -- --test-threads=1`, after `e2e` |
+//! | `scale` | the running stack, for itself | the same with `--test scale -- --nocapture`; `make test-scale` does all of it |
 //!
 //! A suite whose engine is not there fails with one line that says so; none is skipped. Every test makes
 //! its own tenant, tables or queues, so the order does not matter, nor what an earlier run left behind.
@@ -19,6 +20,7 @@
 pub mod engine;
 pub mod functions;
 pub mod jobs;
+pub mod many;
 pub mod operating;
 pub mod queue_life;
 pub mod stack;

@@ -17,13 +17,18 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLetters, DynamoLogIndex,
-    DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions, DynamoTroubledDeliveries,
-    decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
+    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals,
+    DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries, decode_stream_image,
+    encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
+use pillarbox_domain::registry::{Added, Registry, Tenants};
+use pillarbox_domain::seal::{Reopening, Reopenings};
+use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, LoggedEvent};
 use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, tenant};
@@ -117,6 +122,39 @@ async fn the_registry_conforms() {
 }
 
 #[tokio::test]
+async fn the_list_of_tenants_conforms() {
+    let engine = Engine::of_process();
+    let registry = async || {
+        let table = engine.table("RegistryTable").await.name;
+        DynamoRegistry::new(engine.client.clone(), table)
+    };
+    conformance::tenants(&registry().await).await;
+    conformance::many_tenants(&registry().await, 200).await;
+}
+
+/// A tenant that was registered before there was a list.
+#[tokio::test]
+async fn a_tenant_that_is_not_in_the_list_gets_into_it_when_it_is_registered_again() {
+    let engine = Engine::of_process();
+    let table = engine.table("RegistryTable").await.name;
+    let registry = DynamoRegistry::new(engine.client.clone(), table.clone());
+    let demo = tenant("demo");
+    registry.add_tenant(&demo, Some("Demo")).await.unwrap();
+    let delete = engine.client.delete_item().table_name(table);
+    let listed = delete
+        .key(keys::PK, text(keys::TENANTS))
+        .key(keys::SK, text("demo"));
+    listed.send().await.unwrap();
+    assert_eq!(registry.tenants(None, 10).await.unwrap(), []);
+
+    let added = registry.add_tenant(&demo, None).await.unwrap();
+    assert_eq!(added, Added::Unchanged);
+    assert_eq!(registry.tenants(None, 10).await.unwrap(), [demo.clone()]);
+    let settings = registry.settings(&demo).await.unwrap().unwrap();
+    assert_eq!(settings.name.as_deref(), Some("Demo"), "it stays as it was");
+}
+
+#[tokio::test]
 async fn subscriptions_and_suspensions_conform() {
     let engine = Engine::of_process();
     let table = engine.table("RegistryTable").await.name;
@@ -133,6 +171,7 @@ async fn deliveries_in_trouble_conform() {
     let table = engine.table("OutboxTable").await.name;
     let rows = DynamoTroubledDeliveries::new(engine.client, table);
     conformance::trouble::troubled_deliveries(&rows, &ManualClock::default()).await;
+    conformance::trouble::trouble_ledger(&rows, &ManualClock::default()).await;
 }
 
 #[tokio::test]
@@ -152,6 +191,39 @@ async fn seals_conform() {
     let table = engine.table("OutboxTable").await.name;
     let seals = DynamoSeals::new(engine.client, table);
     pillarbox_testkit::seals::conformance(&seals, &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn the_sweep_s_state_conforms() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let store = DynamoSweepStore::new(engine.client, table);
+    pillarbox_testkit::sweep::sweep_states(&store, &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn a_reopened_hour_is_one_item_whose_time_is_that_of_the_last_note() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let reopenings = DynamoReopenings::new(engine.client.clone(), table.clone());
+    let clock = ManualClock::at(utc_datetime!(2026-11-23 12:34:56.789));
+    for _ in 0..2 {
+        let reopening = Reopening {
+            tenant: tenant("demo"),
+            hour: LogHour::at(utc_datetime!(2026-11-20 07:00)),
+            noted_at: clock.now(),
+        };
+        reopenings.reopen(&reopening).await.unwrap();
+        clock.advance(Duration::from_millis(1));
+    }
+    let all = engine.client.scan().table_name(table).send().await.unwrap();
+    let [item] = all.items() else {
+        panic!("{all:?}");
+    };
+    assert_eq!(item["pk"], text("REOPENED"));
+    assert_eq!(item["sk"], text("2026112007#demo"));
+    assert_eq!(item["noted_ms"].as_n().unwrap(), "1795437296790");
+    assert_eq!(item.len(), 3);
 }
 
 /// What stands in an index costs; a delivery that is settled well is in none any more.
@@ -221,6 +293,14 @@ async fn subscriptions_of_more_than_a_page_are_all_read() {
         page.last_evaluated_key().is_some(),
         "one page holds all of them"
     );
+}
+
+#[tokio::test]
+async fn jobs_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("JobTable").await.name;
+    let jobs = DynamoJobs::new(engine.client, table);
+    conformance::jobs::jobs(&jobs, &ManualClock::default()).await;
 }
 
 #[tokio::test]

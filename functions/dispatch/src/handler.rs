@@ -15,6 +15,7 @@ use pillarbox_domain::payload::Payloads;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
 use pillarbox_domain::registry::Suspensions;
 use pillarbox_domain::schema::delivery::Upcasts;
+use pillarbox_domain::seal::Reopenings;
 use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::trouble::{RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId};
@@ -25,7 +26,7 @@ use time::UtcDateTime;
 use crate::skew;
 
 /// Everything that a dispatch needs.
-pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C, T, N, X> {
+pub(crate) struct Dispatch<P, S, Q, R, M, O, U, D, C, T, N, X> {
     /// Data that the log's items do not hold.
     pub(crate) payloads: P,
     /// Who is subscribed.
@@ -36,6 +37,8 @@ pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C, T, N, X> {
     pub(crate) receipts: R,
     /// Where readers learn in which hours there are events.
     pub(crate) marks: M,
+    /// Where it is noted that something came late to a closed hour.
+    pub(crate) reopenings: O,
     /// What brings old events up to the version that a subscription asks for.
     pub(crate) upcasts: U,
     /// Where records go that are no events, and deliveries that cannot be made.
@@ -51,8 +54,8 @@ pub(crate) struct Dispatch<P, S, Q, R, M, U, D, C, T, N, X> {
 }
 
 /// The domain's dispatcher, on what this function has.
-type Parts<'a, S, Q, R, M, U, C, T, N, D, X> =
-    Dispatcher<'a, S, Q, R, M, U, C, Trouble<'a, T, N, D, X>>;
+type Parts<'a, S, Q, R, M, O, U, C, T, N, D, X> =
+    Dispatcher<'a, S, Q, R, M, O, U, C, Trouble<'a, T, N, D, X>>;
 
 /// A record without a sequence number could not be put away either, so no answer can name it; the whole
 /// batch has to come again.
@@ -67,13 +70,14 @@ struct Pending {
     id_skew_ms: Option<i64>,
 }
 
-impl<P, S, Q, R, M, U, D, C, T, N, X> Dispatch<P, S, Q, R, M, U, D, C, T, N, X>
+impl<P, S, Q, R, M, O, U, D, C, T, N, X> Dispatch<P, S, Q, R, M, O, U, D, C, T, N, X>
 where
     P: Payloads,
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
     M: HourMarks + Sync,
+    O: Reopenings + Sync,
     U: Upcasts + Sync,
     D: DeadLetterQueue + Sync,
     C: Clock + Sync,
@@ -165,12 +169,13 @@ where
         }
     }
 
-    fn dispatcher(&self) -> Parts<'_, S, Q, R, M, U, C, T, N, D, X> {
+    fn dispatcher(&self) -> Parts<'_, S, Q, R, M, O, U, C, T, N, D, X> {
         Dispatcher {
             subscriptions: &self.subscriptions,
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
+            reopenings: &self.reopenings,
             upcasts: &self.upcasts,
             clock: &self.clock,
             trouble: Trouble {

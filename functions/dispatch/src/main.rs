@@ -6,8 +6,8 @@ mod skew;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{
-    DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoSuspensions, DynamoTroubledDeliveries,
-    S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue,
+    DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSuspensions,
+    DynamoTroubledDeliveries, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
@@ -34,6 +34,7 @@ async fn main() -> Result<(), Error> {
         queues: SqsDeliveryQueues::new(&sqs),
         receipts: DynamoReceipts::new(dynamodb.clone(), outbox_table.clone()),
         marks: RememberedMarks::new(marks),
+        reopenings: DynamoReopenings::new(dynamodb.clone(), outbox_table.clone()),
         upcasts: Upcasting::new(registry.clone(), clock.clone()),
         dead_letters: SqsDeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),
         suspensions: DynamoSuspensions::new(registry, clock.clone()),

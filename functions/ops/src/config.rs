@@ -1,5 +1,6 @@
 //! What the function is told by its environment.
 
+use pillarbox_aws::ScheduleTarget;
 use pillarbox_runtime::env::{BadConfiguration, Env};
 use pillarbox_runtime::process::Process;
 
@@ -7,6 +8,12 @@ use pillarbox_runtime::process::Process;
 pub(crate) struct Config {
     /// What every function is told.
     pub(crate) process: Process,
+    /// What this one works with.
+    pub(crate) names: Names,
+}
+
+/// Tables, buckets and queues, by their names and addresses.
+pub(crate) struct Names {
     /// Tenants, keys and subscriptions.
     pub(crate) registry_table: String,
     /// The log.
@@ -19,6 +26,8 @@ pub(crate) struct Config {
     pub(crate) dispatch_mapping_id: String,
     /// What failed for good.
     pub(crate) dead_letter_table: String,
+    /// Where schedules are, and what they call.
+    pub(crate) schedule_target: ScheduleTarget,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -33,18 +42,34 @@ impl Config {
         let outbox_table = env.required("OUTBOX_TABLE");
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
+        let schedule_target = schedule_target(&mut env);
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
-            Some(Self {
-                process: process?,
+            let names = Names {
                 registry_table: registry_table?,
                 event_log_table: event_log_table?,
                 payload_bucket: payload_bucket?,
                 outbox_table: outbox_table?,
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
+                schedule_target: schedule_target?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
+            };
+            Some(Self {
+                process: process?,
+                names,
             })
         })
     }
+}
+
+fn schedule_target(env: &mut Env) -> Option<ScheduleTarget> {
+    let group = env.required("SCHEDULE_GROUP");
+    let function_arn = env.required("SCHEDULE_TARGET_ARN");
+    let role_arn = env.required("SCHEDULE_ROLE_ARN");
+    Some(ScheduleTarget {
+        group: group?,
+        function_arn: function_arn?,
+        role_arn: role_arn?,
+    })
 }

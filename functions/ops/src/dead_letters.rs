@@ -1,6 +1,7 @@
 //! `/v1/dead-letters`: what failed for good, and the way back.
 
 use aws_lambda_events::http::StatusCode;
+use pillarbox_aws::{Clients, DynamoLetters, DynamoRegistry, S3Payloads, SqsDeliveryQueues};
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::dispatch::{DeliveryQueues, Refusal};
 use pillarbox_domain::letters::{
@@ -9,13 +10,15 @@ use pillarbox_domain::letters::{
 };
 use pillarbox_domain::limits::{MAX_DISCARD_REASON_CHARS, MAX_REDRIVES};
 use pillarbox_domain::registry::SubscriptionRegistry;
-use pillarbox_domain::schema::delivery::Upcasts;
+use pillarbox_domain::schema::delivery::{Upcasting, Upcasts};
 use pillarbox_domain::{Clock, ErrorChain, StoreError, TenantId};
+use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::http::{
     Caller, FieldError, Problem, Request, Response, json, query_parameters,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::config::Names;
 use crate::events::refused;
 use crate::requests;
 
@@ -69,6 +72,33 @@ struct RedriveResult {
     status: u16,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
+}
+
+/// Dead letters as they are deployed.
+type AwsDeadLetters = DeadLetters<
+    DynamoLetters<S3Payloads>,
+    SqsDeliveryQueues,
+    Upcasting<DynamoRegistry, SystemClock>,
+    SystemClock,
+>;
+
+impl AwsDeadLetters {
+    /// In the stack's table, and to its queues.
+    pub(crate) fn on_aws(
+        clients: &Clients,
+        names: &Names,
+        payloads: S3Payloads,
+        registry: DynamoRegistry,
+        clock: SystemClock,
+    ) -> Self {
+        let table = names.dead_letter_table.clone();
+        Self {
+            letters: DynamoLetters::new(clients.dynamodb(), table, payloads),
+            queues: SqsDeliveryQueues::new(&clients.sqs()),
+            upcasts: Upcasting::new(registry, clock.clone()),
+            clock,
+        }
+    }
 }
 
 impl<D, Q, U, C> DeadLetters<D, Q, U, C>

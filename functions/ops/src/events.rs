@@ -1,6 +1,7 @@
 //! Reading the log: `GET /v1/events` and `GET /v1/events/{event_id}`.
 
 use aws_lambda_events::http::StatusCode;
+use pillarbox_aws::{Clients, DynamoActiveHours, DynamoLogIndex, S3Payloads};
 use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::cloud_event::STRUCTURED_CONTENT_TYPE;
 use pillarbox_domain::credential::Scope;
@@ -9,10 +10,13 @@ use pillarbox_domain::event_query::{
 };
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::{Clock, EventId, LoggedEvent, TenantId};
+use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::http::{
     Caller, FieldError, Problem, Request, Response, json, json_as, query_parameters,
 };
 use serde::Serialize;
+
+use crate::config::Names;
 
 /// What the log is read with.
 pub(crate) struct Events<L, M, C> {
@@ -29,6 +33,23 @@ pub(crate) struct Events<L, M, C> {
 struct EventList<'a> {
     events: Vec<ShownEvent<'a>>,
     next_cursor: Option<String>,
+}
+
+impl Events<DynamoLogIndex<S3Payloads>, DynamoActiveHours, SystemClock> {
+    /// In the stack's tables.
+    pub(crate) fn on_aws(
+        clients: &Clients,
+        names: &Names,
+        payloads: S3Payloads,
+        clock: SystemClock,
+    ) -> Self {
+        let (log, outbox) = (names.event_log_table.clone(), names.outbox_table.clone());
+        Self {
+            log: DynamoLogIndex::new(clients.dynamodb(), log, payloads),
+            marks: DynamoActiveHours::new(clients.dynamodb(), outbox),
+            clock,
+        }
+    }
 }
 
 impl<L, M, C> Events<L, M, C>

@@ -2,6 +2,7 @@
 
 use aws_lambda_events::http::StatusCode;
 use futures::future::{try_join, try_join3};
+use pillarbox_aws::{Clients, DynamoReceipts, DynamoTroubledDeliveries};
 use pillarbox_domain::active_hours::MarkedHours;
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
@@ -17,6 +18,7 @@ use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde::Serialize;
 use serde_json::{Value, json as object};
 
+use crate::config::Names;
 use crate::events::Events;
 use crate::subscriptions::{ShownDecision, rfc3339};
 
@@ -29,6 +31,17 @@ pub(crate) struct Deliveries<R, T> {
     pub(crate) receipts: R,
     /// What is in trouble.
     pub(crate) rows: T,
+}
+
+impl Deliveries<DynamoReceipts, DynamoTroubledDeliveries> {
+    /// In the stack's table.
+    pub(crate) fn on_aws(clients: &Clients, names: &Names) -> Self {
+        let table = || names.outbox_table.clone();
+        Self {
+            receipts: DynamoReceipts::new(clients.dynamodb(), table()),
+            rows: DynamoTroubledDeliveries::new(clients.dynamodb(), table()),
+        }
+    }
 }
 
 /// The answer.

@@ -8,7 +8,7 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryEventLog, MemoryLetters, MemoryQueues, MemoryReceipts,
-    MemoryRegistry, MemoryTroubledDeliveries,
+    MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
@@ -29,6 +29,7 @@ pub(crate) type TestOps = Ops<
     MemoryReceipts,
     MemoryTroubledDeliveries,
     MemorySwitch,
+    MemorySchedules,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -66,13 +67,14 @@ pub(crate) fn ops() -> TestOps {
             letters: MemoryLetters::default(),
             queues: MemoryQueues::default(),
             upcasts: Upcasting::new(MemoryRegistry::default(), clock.clone()),
-            clock,
+            clock: clock.clone(),
         },
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
             rows: MemoryTroubledDeliveries::default(),
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
+        schedules: MemorySchedules::new(clock),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }

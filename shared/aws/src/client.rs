@@ -91,6 +91,11 @@ impl Clients {
         aws_sdk_s3::Client::new(&self.0)
     }
 
+    /// An EventBridge Scheduler client.
+    pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
+        aws_sdk_scheduler::Client::new(&self.0)
+    }
+
     /// An SQS client.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.0)

@@ -1,4 +1,4 @@
-//! The ports of `pillarbox-domain` on DynamoDB, SQS and S3.
+//! The ports of `pillarbox-domain` on DynamoDB, SQS, S3 and EventBridge Scheduler.
 //!
 //! The only crate that names an AWS SDK. One file per table, queue or bucket; every key is written in [`keys`].
 #![warn(missing_docs)]
@@ -15,6 +15,8 @@ mod event_item;
 mod event_log;
 mod inbox;
 mod item;
+mod job_queue;
+mod jobs;
 pub mod keys;
 mod letters;
 mod log_query;
@@ -24,11 +26,16 @@ mod payloads;
 mod queues;
 mod receipts;
 mod registry;
+mod reopenings;
 mod retry_queue;
+mod schedules;
 mod schemas;
 mod seals;
 mod subscription_item;
 mod subscriptions;
+mod sweep;
+mod sweep_queue;
+mod tenant_list;
 mod tenants;
 mod trouble;
 mod trouble_item;
@@ -43,6 +50,8 @@ pub use dispatch_switch::LambdaDispatchSwitch;
 pub use event_item::{decode_stream_image, encode as encode_event_item};
 pub use event_log::DynamoEventLog;
 pub use inbox::DynamoInbox;
+pub use job_queue::SqsJobQueue;
+pub use jobs::DynamoJobs;
 pub use letters::DynamoLetters;
 pub use log_query::DynamoLogIndex;
 pub use outbox::{Cancelled, OutboxPutError, UnexplainedError, explain_cancelled, outbox_put};
@@ -51,9 +60,13 @@ pub use payloads::S3Payloads;
 pub use queues::SqsDeliveryQueues;
 pub use receipts::DynamoReceipts;
 pub use registry::DynamoRegistry;
+pub use reopenings::DynamoReopenings;
 pub use retry_queue::SqsRetryQueue;
+pub use schedules::{ScheduleTarget, SchedulerSchedules};
 pub use seals::DynamoSeals;
 pub use subscriptions::DynamoSuspensions;
+pub use sweep::DynamoSweepStore;
+pub use sweep_queue::SqsSweepQueue;
 pub use trouble::DynamoTroubledDeliveries;
 pub use visibility::SqsVisibility;
 

@@ -1,4 +1,4 @@
-//! `RegistryTable`: tenants and keys.
+//! `RegistryTable`: tenants and keys. A tenant is two items: its own, and its name in the list of all.
 
 use std::collections::BTreeSet;
 
@@ -107,10 +107,7 @@ impl Registry for DynamoRegistry {
         if let Some(name) = name {
             item.insert(NAME.to_owned(), s(name));
         }
-        match self.put_new(item).await? {
-            None => Ok(Added::New),
-            Some(_) => Ok(Added::Unchanged),
-        }
+        self.add_listed(tenant, item).await
     }
 
     async fn has_tenant(&self, tenant: &TenantId) -> Result<bool, StoreError> {

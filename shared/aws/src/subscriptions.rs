@@ -320,8 +320,8 @@ impl DynamoRegistry {
     }
 }
 
-/// The item that a condition was held against.
-fn refused(error: SdkError<TransactWriteItemsError>) -> Result<Item, StoreError> {
+/// The item that the condition of a transaction's first write was held against.
+pub(crate) fn refused(error: SdkError<TransactWriteItemsError>) -> Result<Item, StoreError> {
     let reasons = match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
             cancelled.cancellation_reasons()
@@ -361,7 +361,7 @@ fn number(number: u64) -> AttributeValue {
     AttributeValue::N(number.to_string())
 }
 
-fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
+pub(crate) fn incomplete(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
     StoreError::Failed {
         operation: "TransactWriteItems",
         source: Box::new(error),

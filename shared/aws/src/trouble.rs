@@ -11,16 +11,23 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValue;
 use futures::future::try_join_all;
-use pillarbox_domain::trouble::{DeliveryKey, GRACE, HOLD, TroubledDeliveries, TroubledDelivery};
+use pillarbox_domain::log_hour::{IdRange, Order, Position};
+use pillarbox_domain::trouble::{
+    DeliveryKey, GRACE, HOLD, OpenStatus, TroubleLedger, TroubledDeliveries, TroubledDelivery,
+    TroubledEvents,
+};
 use pillarbox_domain::{EventId, StoreError, TenantId};
 use time::UtcDateTime;
 
 use crate::error::store_error;
 use crate::item::{Item, Reader, n, s, unix_millis};
 use crate::keys;
-use crate::trouble_item::{self as row_item, HELD_UNTIL, HOLDS, NEXT_ATTEMPT, RETRYING, STATUS};
+use crate::trouble_item::{
+    self as row_item, FAILED, HELD_UNTIL, HOLDS, NEXT_ATTEMPT, RETRYING, STATUS,
+};
 
 const BY_DUE: &str = "ByDue";
+const BY_STATUS: &str = "ByStatus";
 
 /// How much earlier than its time a row may be taken: two clocks are never the same.
 const SLACK: Duration = Duration::from_secs(1);
@@ -185,6 +192,44 @@ impl TroubledDeliveries for DynamoTroubledDeliveries {
             Err(error) if is_condition(&error) => Ok(()),
             Err(error) => Err(store_error("UpdateItem", error)),
         }
+    }
+}
+
+impl TroubleLedger for DynamoTroubledDeliveries {
+    async fn of_status(
+        &self,
+        tenant: &TenantId,
+        status: OpenStatus,
+        range: IdRange,
+        limit: usize,
+    ) -> Result<TroubledEvents, StoreError> {
+        let status = match status {
+            OpenStatus::Retrying => RETRYING,
+            OpenStatus::Failed => FAILED,
+        };
+        let answer = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_STATUS)
+            .key_condition_expression("status_pk = :status AND status_sk BETWEEN :first AND :last")
+            .expression_attribute_values(":status", s(keys::trouble_status(tenant, status)))
+            .expression_attribute_values(":first", s(range.first().to_string()))
+            .expression_attribute_values(":last", s(keys::trouble_status_end(range.last())))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| store_error("Query", error))?;
+        let keys = answer.items().iter().map(key_of);
+        let ids = keys.map(|key| key.map(|key| key.event_id));
+        let mut event_ids = ids.collect::<Result<Vec<EventId>, StoreError>>()?;
+        event_ids.dedup();
+        let is_cut = answer.last_evaluated_key().is_some();
+        let last = event_ids.last().filter(|_| is_cut);
+        Ok(TroubledEvents {
+            rest: last.and_then(|last| range.beyond(Position::of(*last), Order::Oldest)),
+            event_ids,
+        })
     }
 }
 

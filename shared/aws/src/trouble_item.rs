@@ -15,7 +15,7 @@ pub(crate) const HELD_UNTIL: &str = "held_until_ms";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt_ms";
 
 const RECOVERED: &str = "RECOVERED";
-const FAILED: &str = "FAILED";
+pub(crate) const FAILED: &str = "FAILED";
 const SETTLED: &str = "settled_ms";
 const SOURCE: &str = "event_source";
 const ID: &str = "event_source_id";
@@ -62,7 +62,7 @@ fn encode_status(row: &TroubledDelivery) -> Vec<(String, AttributeValue)> {
             ),
             (
                 keys::STATUS_SK.to_owned(),
-                s(format!("{}#{}", key.event_id, key.subscription)),
+                s(keys::trouble_status_place(key)),
             ),
         ]
     };

@@ -67,6 +67,8 @@ pub enum Origin {
     Retry,
     /// A subscriber.
     Subscriber,
+    /// `replay`, of a delivery that cannot be made.
+    Replay,
 }
 
 /// An error as a dead letter tells it.
@@ -81,7 +83,7 @@ pub struct Failure {
 
 /// A text that names no [`Origin`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not an origin: dispatch, retry or subscriber")]
+#[error("not an origin: dispatch, retry, subscriber or replay")]
 pub struct UnknownOrigin;
 
 impl Origin {
@@ -91,6 +93,7 @@ impl Origin {
             Self::Dispatch => "dispatch",
             Self::Retry => "retry",
             Self::Subscriber => "subscriber",
+            Self::Replay => "replay",
         }
     }
 }
@@ -99,7 +102,7 @@ impl FromStr for Origin {
     type Err = UnknownOrigin;
 
     fn from_str(text: &str) -> Result<Self, UnknownOrigin> {
-        let all = [Self::Dispatch, Self::Retry, Self::Subscriber];
+        let all = [Self::Dispatch, Self::Retry, Self::Subscriber, Self::Replay];
         let found = all.into_iter().find(|origin| origin.as_str() == text);
         found.ok_or(UnknownOrigin)
     }

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::cloud_event::{BusAttributes, CloudEvent, Fault, ParseError, Violation};
 use crate::event_id::EventId;
 use crate::logged_event::LoggedEvent;
-use crate::subscription::SubscriptionId;
+use crate::subscription::{MessageGroup, SubscriptionId};
 use crate::tenant::TenantId;
 
 /// One event for one subscription.
@@ -30,7 +30,8 @@ pub struct Message {
     pub body: String,
     /// Message attributes, so that a consumer can route without parsing: name and value.
     pub attributes: Vec<(&'static str, String)>,
-    /// The message group: on a standard queue it shares the queue fairly between tenants.
+    /// The message group: on a standard queue it shares the queue fairly between tenants, and between what happens now
+    /// and what a job brings.
     pub group: String,
 }
 
@@ -67,7 +68,7 @@ impl Delivery<'_> {
         Message {
             body: escape_for_sqs(body),
             attributes: self.attributes(),
-            group: self.event.tenant.to_string(),
+            group: MessageGroup::Tenant.of(self.event, self.job),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Every limit, its unit and where it comes from. Each has a test one over it.
 
+use std::time::Duration;
+
 /// Bytes of one event in structured form, as published.
 ///
 /// An SQS message holds 1 MiB (1,048,576 bytes) with its message attributes
@@ -110,6 +112,10 @@ pub const MAX_EVENTS_PER_SECOND: u32 = 100_000;
 /// For how long a job may come up to its speed: a day.
 pub const MAX_RAMP_SECONDS: u32 = 24 * 60 * 60;
 
+/// How far from now the end of a job's set may lie, to be waited for: the gap of a subscription that is resumed ends
+/// when dispatch knows of it for sure, some seconds later, and what is withheld until then belongs to it.
+pub const MAX_JOB_LEAD: Duration = Duration::from_secs(30);
+
 /// Jobs that are looked at for one page of a list. A page whose filter leaves out nearly all of them is short, and
 /// goes on with its cursor.
 pub const MAX_JOBS_READ: usize = 1_000;
@@ -158,3 +164,21 @@ pub const MAX_PATTERN_COMBINATIONS: usize = 1_000;
 /// (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>). The numbers of
 /// events may be any.
 pub const MAX_NUMERIC_BOUND: u64 = 5_000_000_000;
+
+/// Characters of a schedule's name. EventBridge Scheduler's own names have 64
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>), and the rest tells whose it is.
+pub const MAX_SCHEDULE_NAME_CHARS: usize = 40;
+
+/// Bytes of a schedule's expression
+/// (<https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html>).
+pub const MAX_EXPRESSION_BYTES: usize = 256;
+
+/// Schedules of one tenant. A list reads each of them by itself.
+pub const MAX_SCHEDULES: usize = 20;
+
+/// Minutes from one time of a schedule to the next, at the least. A job is planned, counted and handed out to workers;
+/// for what has to come sooner than that there are subscriptions.
+pub const MIN_SCHEDULE_INTERVAL_MINUTES: u64 = 5;
+
+/// Days of a schedule's range, at the most: a year. Who wants more than that wants it once.
+pub const MAX_RELATIVE_RANGE_DAYS: u16 = 366;

@@ -12,6 +12,7 @@ use time::UtcDateTime;
 use crate::dead_letter::Failure;
 use crate::delivery::{Delivery, Message, TENANT_ATTRIBUTE};
 use crate::event_id::EventId;
+use crate::log_hour::IdRange;
 use crate::logged_event::LoggedEvent;
 use crate::store_error::StoreError;
 use crate::subscription::SubscriptionId;
@@ -196,6 +197,37 @@ pub trait TroubledDeliveries {
         key: &DeliveryKey,
         now: UtcDateTime,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// A status that a row of a delivery that its queue does not have is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenStatus {
+    /// It is tried again.
+    Retrying,
+    /// It is a dead letter.
+    Failed,
+}
+
+/// Events of a tenant that have deliveries in trouble.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TroubledEvents {
+    /// Which, in the order of their ids, each once.
+    pub event_ids: Vec<EventId>,
+    /// What was not looked at: it begins after all that was.
+    pub rest: Option<IdRange>,
+}
+
+/// Where a tenant's deliveries in trouble are found by what is to become of them. It may be some moments behind the
+/// rows themselves.
+pub trait TroubleLedger {
+    /// The first events of a range that have rows of this status. `limit` rows are looked at, at the most.
+    fn of_status(
+        &self,
+        tenant: &TenantId,
+        status: OpenStatus,
+        range: IdRange,
+        limit: usize,
+    ) -> impl Future<Output = Result<TroubledEvents, StoreError>> + Send;
 }
 
 /// The queue that says when to look at a row.

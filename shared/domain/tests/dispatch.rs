@@ -331,6 +331,7 @@ async fn dispatch_with_roster_of(
         queues: &bus.queues,
         receipts: &bus.receipts,
         marks: &bus.marks,
+        reopenings: &bus.reopenings,
         upcasts: &Upcasting::new(&bus.registry, bus.clock.clone()),
         clock: &bus.clock,
         trouble: Trouble {
@@ -527,4 +528,59 @@ async fn an_event_whose_hour_cannot_be_marked_comes_again() {
     bus.marks.set_failing(false);
     let outcomes = bus.dispatch(&[event]).await.outcomes;
     assert!(outcomes[0].is_ok());
+}
+
+/// An event whose id says that it was accepted so long ago.
+fn late_event(bus: &MemoryBus, owner: &str, id: &str, late: Duration) -> LoggedEvent {
+    let mut event = bus.event(owner, id, "t");
+    event.event_id = ManualClock::at(bus.clock.now() - late).next_id();
+    event
+}
+
+#[tokio::test]
+async fn an_hour_that_something_comes_late_to_is_noted_once_for_a_batch_and_each_time() {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let bus = MemoryBus::with([subscription(&tenant("demo"), "all", &["*"])]);
+    let mut silent = late_event(&bus, "other", "3", 27 * HOUR);
+    silent.outbox = OutboxMode::None;
+    let events = [
+        late_event(&bus, "demo", "1", 26 * HOUR),
+        late_event(&bus, "demo", "2", 26 * HOUR),
+        silent,
+        // The stream may bring what is up to a day old, and an hour is closed 25 hours after it has begun.
+        late_event(&bus, "demo", "4", 25 * HOUR),
+        late_event(&bus, "demo", "5", Duration::ZERO),
+    ];
+    let places = || -> Vec<(String, UtcDateTime)> {
+        let noted = bus.reopenings.noted().into_iter();
+        noted
+            .map(|it| (it.tenant.to_string(), it.noted_at))
+            .collect()
+    };
+    for _ in 0..2 {
+        let outcomes = bus.dispatch(&events).await.outcomes;
+        assert!(outcomes.iter().all(Result::is_ok));
+        let now = bus.clock.now();
+        let expected = [("other".to_owned(), now), ("demo".to_owned(), now)];
+        assert_eq!(places(), expected);
+        bus.clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[tokio::test]
+async fn a_late_event_comes_again_when_its_hour_cannot_be_noted_and_no_other_does() {
+    const DAYS: Duration = Duration::from_secs(48 * 3_600);
+    let bus = MemoryBus::with([subscription(&tenant("demo"), "all", &["*"])]);
+    let events = [
+        late_event(&bus, "demo", "1", DAYS),
+        late_event(&bus, "demo", "2", Duration::ZERO),
+    ];
+    bus.reopenings.set_failing(true);
+    let outcomes = bus.dispatch(&events).await.outcomes;
+    assert!(matches!(outcomes[..], [Err(DispatchError::Late(_)), Ok(_)]));
+    assert_eq!(bus.receipted(), [events[1].event_id.to_string()]);
+    bus.reopenings.set_failing(false);
+    let outcomes = bus.dispatch(&events[..1]).await.outcomes;
+    assert!(outcomes[0].is_ok());
+    assert_eq!(bus.reopenings.noted().len(), 1);
 }

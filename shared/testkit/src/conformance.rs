@@ -4,6 +4,7 @@
 //! as it has to be. The fakes pass them in this crate's tests, the adapters in `tests/` on Amazon's own
 //! DynamoDB engine.
 
+pub mod jobs;
 pub mod queries;
 pub mod receipts;
 pub mod subscriptions;
@@ -19,11 +20,11 @@ use pillarbox_domain::log_shard::LogShards;
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
-use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::registry::{Added, Registry, Tenants};
 use pillarbox_domain::tenant_settings::{
     Changed, Retention, SettingsChange, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
-use pillarbox_domain::{Fingerprint, LoggedEvent};
+use pillarbox_domain::{Fingerprint, LoggedEvent, StoreError, TenantId};
 use serde_json::{Value, json};
 
 use crate::ManualClock;
@@ -379,6 +380,61 @@ async fn a_tenant_is_registered_once<R: Registry>(registry: &R) {
     );
     assert!(registry.has_tenant(&demo).await.unwrap());
     assert!(!registry.has_tenant(&tenant("other")).await.unwrap());
+}
+
+/// The suite of [`Tenants`].
+pub async fn tenants<R: Registry + Tenants + TenantSettingsWriter>(registry: &R) {
+    assert_eq!(registry.tenants(None, 10).await.unwrap(), []);
+    // In the order of their bytes: a digit comes before a letter, and `-` before both.
+    let names = ["0", "a", "a-b", "a0", "b", "z-1"];
+    for name in ["b", "a0", "z-1", "0", "a-b", "a"] {
+        let added = registry.add_tenant(&tenant(name), None).await.unwrap();
+        assert_eq!(added, Added::New);
+    }
+    let again = registry.add_tenant(&tenant("a"), Some("A")).await.unwrap();
+    assert_eq!(again, Added::Unchanged);
+    let change = SettingsChange::default();
+    let changed = registry.change_settings(&tenant("b"), &change).await;
+    assert!(matches!(changed, Ok(Changed::Done(_))));
+    for limit in 1..=names.len() + 1 {
+        assert_eq!(all_tenants(registry, limit).await, names.map(tenant));
+    }
+    let after = registry.tenants(Some(&tenant("a-")), 2).await.unwrap();
+    assert_eq!(
+        after,
+        ["a-b", "a0"].map(tenant),
+        "after one that is not there"
+    );
+    assert_eq!(registry.tenants(None, 0).await.unwrap(), []);
+}
+
+/// Page by page, until one is short.
+async fn all_tenants<R: Tenants>(registry: &R, limit: usize) -> Vec<TenantId> {
+    let mut all: Vec<TenantId> = vec![];
+    loop {
+        let page = registry.tenants(all.last(), limit).await.unwrap();
+        let is_last = page.len() < limit;
+        assert!(page.len() <= limit);
+        all.extend(page);
+        if is_last {
+            return all;
+        }
+    }
+}
+
+/// Two registrations of one tenant at once, and many tenants: more than one page, since limits are asked for.
+pub async fn many_tenants<R: Registry + Tenants>(registry: &R, count: usize) {
+    let names: Vec<TenantId> = (0..count).map(|n| tenant(&format!("t{n:05}"))).collect();
+    for name in &names {
+        let twice = [name, name].map(|name| registry.add_tenant(name, None));
+        let [one, other] = futures::future::join_all(twice).await.try_into().unwrap();
+        // One that meets the other at the item may be told to come back.
+        let answers = [one, other];
+        let is_new = |answer: &Result<Added, StoreError>| matches!(answer, Ok(Added::New));
+        let new = answers.iter().filter(|answer| is_new(answer)).count();
+        assert_eq!(new, 1, "{answers:?}");
+    }
+    assert_eq!(all_tenants(registry, count * 2).await, names);
 }
 
 /// The suite of [`TenantSettingsReader`] and [`TenantSettingsWriter`].

@@ -1,21 +1,60 @@
 //! The log in memory.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use pillarbox_domain::event_query::{
     EventBodies, IndexEntry, IndexPage, IndexPart, IndexQuery, LogIndex,
 };
-use pillarbox_domain::log_hour::{LogHour, Order, Position};
+use pillarbox_domain::log_hour::{IdRange, LogHour, Order, Position};
 use pillarbox_domain::publish::{Appended, AtomicAppendError, EventLog, EventReader};
-use pillarbox_domain::{Clock, LoggedEvent, StoreError, TenantId};
+use pillarbox_domain::{Clock, EventId, LoggedEvent, StoreError, TenantId};
 
 type Key = (TenantId, String, String);
 
 /// Passes [`crate::conformance::event_log`] and [`crate::conformance::queries::event_query`].
 pub struct MemoryEventLog<C> {
     clock: C,
-    events: Mutex<HashMap<Key, LoggedEvent>>,
+    events: Mutex<Events>,
+}
+
+/// Events by their keys, and their keys by their ids.
+#[derive(Default)]
+struct Events {
+    by_key: HashMap<Key, LoggedEvent>,
+    by_id: BTreeMap<(TenantId, EventId), Vec<Key>>,
+}
+
+impl Events {
+    fn insert(&mut self, event: &LoggedEvent) {
+        let (key, place) = (key(event), (event.tenant.clone(), event.event_id));
+        if let Some(before) = self.by_key.insert(key.clone(), event.clone()) {
+            let keys = self.by_id.entry((before.tenant, before.event_id));
+            keys.or_default().retain(|there| *there != key);
+        }
+        self.by_id.entry(place).or_default().push(key);
+    }
+
+    /// A tenant's events with ids of this range, in order.
+    fn within(&self, tenant: &TenantId, range: IdRange) -> impl Iterator<Item = &LoggedEvent> {
+        let first = lowest_from(range.first());
+        let from = (tenant.clone(), first);
+        let all = self.by_id.range(from..);
+        let of_tenant = all.take_while(move |((owner, id), _)| {
+            owner == tenant && Position::of(*id) <= range.last()
+        });
+        let keys = of_tenant.flat_map(|(_, keys)| keys);
+        keys.filter_map(|key| self.by_key.get(key))
+            .filter(move |event| Position::of(event.event_id) >= range.first())
+    }
+}
+
+/// A UUIDv7 at this position or a little before it: not every position is one.
+fn lowest_from(position: Position) -> EventId {
+    let mut bytes = position.to_bytes();
+    bytes[6] = 0x70;
+    bytes[7..].fill(0);
+    EventId::from_bytes(bytes).unwrap()
 }
 
 impl<C: Clock> MemoryEventLog<C> {
@@ -33,7 +72,7 @@ impl<C: Clock + Sync> EventLog for MemoryEventLog<C> {
         let mut events = self.events.lock().unwrap();
         let found = find(&events, event, &self.clock);
         if found == Appended::New {
-            events.insert(key(event), event.clone());
+            events.insert(event);
         }
         Ok(found)
     }
@@ -68,7 +107,7 @@ impl<C: Clock + Sync> EventLog for MemoryEventLog<C> {
         }
         for (event, found) in wanted.iter().zip(&found) {
             if *found == Appended::New {
-                events.insert(key(event), event.clone());
+                events.insert(event);
             }
         }
         Ok(found)
@@ -84,8 +123,8 @@ fn key(event: &LoggedEvent) -> Key {
     )
 }
 
-fn find<C: Clock>(events: &HashMap<Key, LoggedEvent>, event: &LoggedEvent, clock: &C) -> Appended {
-    let taken = events.get(&key(event));
+fn find<C: Clock>(events: &Events, event: &LoggedEvent, clock: &C) -> Appended {
+    let taken = events.by_key.get(&key(event));
     match taken.filter(|taken| taken.expires_at >= clock.now()) {
         None => Appended::New,
         Some(taken) if taken.fingerprint == event.fingerprint => Appended::Same(taken.event_id),
@@ -96,7 +135,7 @@ fn find<C: Clock>(events: &HashMap<Key, LoggedEvent>, event: &LoggedEvent, clock
 impl<C: Clock + Sync> MemoryEventLog<C> {
     /// How many events it holds, expired ones counted.
     pub fn len(&self) -> usize {
-        self.events.lock().unwrap().len()
+        self.events.lock().unwrap().by_key.len()
     }
 
     /// Whether it holds none.
@@ -113,7 +152,7 @@ impl<C: Clock + Sync> EventReader for MemoryEventLog<C> {
         id: &str,
     ) -> Result<Option<LoggedEvent>, StoreError> {
         let key = (tenant.clone(), source.to_owned(), id.to_owned());
-        let event = self.events.lock().unwrap().get(&key).cloned();
+        let event = self.events.lock().unwrap().by_key.get(&key).cloned();
         Ok(event.filter(|event| event.expires_at >= self.clock.now()))
     }
 }
@@ -126,17 +165,17 @@ impl<C: Clock + Sync> LogIndex for MemoryEventLog<C> {
     ) -> Result<IndexPage, StoreError> {
         let IndexQuery { range, order, .. } = query;
         let events = self.events.lock().unwrap();
-        let is_meant = |event: &&LoggedEvent| {
-            let position = Position::of(event.event_id);
-            event.tenant == *tenant
-                && (range.first()..=range.last()).contains(&position)
-                && stands_in(query.part, event)
+        let found = events.within(tenant, range);
+        let found = found.filter(|event| stands_in(query.part, event));
+        // One more than is wanted tells whether there is more.
+        let mut found: Vec<&LoggedEvent> = match order {
+            Order::Oldest => found.take(query.limit.saturating_add(1)).collect(),
+            Order::Newest => {
+                let mut all: Vec<_> = found.collect();
+                all.reverse();
+                all
+            }
         };
-        let mut found: Vec<&LoggedEvent> = events.values().filter(is_meant).collect();
-        found.sort_by_key(|event| event.event_id);
-        if order == Order::Newest {
-            found.reverse();
-        }
         let is_cut = found.len() > query.limit;
         found.truncate(query.limit);
         let last = found.last().filter(|_| is_cut);
@@ -180,7 +219,7 @@ impl<C: Clock + Sync> EventBodies for MemoryEventLog<C> {
         let mut bytes = 0;
         for entry in entries {
             let key = (tenant.clone(), entry.source.clone(), entry.id.clone());
-            let body = events.get(&key).cloned();
+            let body = events.by_key.get(&key).cloned();
             let data = body.as_ref().and_then(|body| body.event.data());
             bytes += data.map_or(0, |data| data.bytes().len());
             bodies.push(body);

@@ -8,7 +8,8 @@ use std::thread;
 
 use serde_json::Value;
 
-/// A call as it came: its operation, as in `SendMessageBatch`, and its body.
+/// A call as it came: its operation, as in `SendMessageBatch`, or where AWS tells it by method and path, these, as in
+/// `GET /schedules/x?groupName=y`; and its body.
 pub type RecordedCall = (String, Value);
 
 type Script = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
@@ -70,9 +71,9 @@ fn serve(connection: TcpStream, script: &Script, calls: &Mutex<Vec<RecordedCall>
     }
 }
 
-/// The next request: the last part of its target, and its body.
+/// The next request: the last part of its target, or its first line where it has none; and its body.
 fn request(reader: &mut BufReader<TcpStream>) -> Option<RecordedCall> {
-    let (mut operation, mut length) = (String::new(), 0);
+    let (mut operation, mut length) = (first_line(reader)?, 0);
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
@@ -93,4 +94,12 @@ fn request(reader: &mut BufReader<TcpStream>) -> Option<RecordedCall> {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
     Some((operation, serde_json::from_slice(&body).unwrap_or_default()))
+}
+
+/// Method and path of a request.
+fn first_line(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    let (method_and_path, _) = line.rsplit_once(' ')?;
+    Some(method_and_path.to_owned())
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pillarbox_domain::credential::{KeyId, KeyStore, StoredKey};
-use pillarbox_domain::registry::{Added, Registry};
+use pillarbox_domain::registry::{Added, Registry, Tenants};
 use pillarbox_domain::schema::{Schema, SchemaModes, SchemaType, SchemaVersion};
 use pillarbox_domain::subscription::Registered;
 use pillarbox_domain::tenant_settings::{
@@ -16,7 +16,7 @@ use pillarbox_domain::{StoreError, Subscription, SubscriptionId, TenantId};
 /// Passes [`crate::conformance::registry`].
 #[derive(Default)]
 pub struct MemoryRegistry {
-    tenants: Mutex<HashMap<TenantId, TenantSettings>>,
+    tenants: Mutex<BTreeMap<TenantId, TenantSettings>>,
     keys: Mutex<HashMap<(TenantId, KeyId), StoredKey>>,
     pub(crate) subscriptions: Mutex<BTreeMap<(TenantId, SubscriptionId), Registered>>,
     pub(crate) revisions: Mutex<HashMap<TenantId, u64>>,
@@ -107,6 +107,21 @@ impl Registry for MemoryRegistry {
             .entry(place)
             .or_insert_with(|| key.clone());
         Ok(())
+    }
+}
+
+impl Tenants for MemoryRegistry {
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        self.read()?;
+        let tenants = self.tenants.lock().unwrap();
+        let rest = tenants
+            .keys()
+            .filter(|id| after.is_none_or(|after| *id > after));
+        Ok(rest.take(limit).cloned().collect())
     }
 }
 

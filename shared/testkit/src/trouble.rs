@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use pillarbox_domain::log_hour::{IdRange, Order, Position};
 use pillarbox_domain::trouble::{
-    DeliveryKey, GRACE, HOLD, RetryQueue, TroubleStatus, TroubledDeliveries, TroubledDelivery,
+    DeliveryKey, GRACE, HOLD, OpenStatus, RetryQueue, TroubleLedger, TroubleStatus,
+    TroubledDeliveries, TroubledDelivery, TroubledEvents,
 };
 use pillarbox_domain::{EventId, StoreError, TenantId};
 use time::UtcDateTime;
@@ -145,6 +147,45 @@ impl TroubledDeliveries for MemoryTroubledDeliveries {
             row.overdue_at = now + GRACE;
         }
         Ok(())
+    }
+}
+
+impl TroubleLedger for MemoryTroubledDeliveries {
+    async fn of_status(
+        &self,
+        tenant: &TenantId,
+        status: OpenStatus,
+        range: IdRange,
+        limit: usize,
+    ) -> Result<TroubledEvents, StoreError> {
+        let is_meant = |row: &TroubledDelivery| {
+            let position = Position::of(row.key.event_id);
+            row.key.tenant == *tenant
+                && is_open(row.status, status)
+                && (range.first()..=range.last()).contains(&position)
+        };
+        let mut ids: Vec<EventId> = self
+            .rows()
+            .iter()
+            .filter(|row| is_meant(row))
+            .map(|row| row.key.event_id)
+            .collect();
+        let is_cut = ids.len() > limit;
+        ids.truncate(limit);
+        ids.dedup();
+        let last = ids.last().filter(|_| is_cut);
+        Ok(TroubledEvents {
+            rest: last.and_then(|last| range.beyond(Position::of(*last), Order::Oldest)),
+            event_ids: ids,
+        })
+    }
+}
+
+fn is_open(status: TroubleStatus, wanted: OpenStatus) -> bool {
+    match status {
+        TroubleStatus::Retrying { .. } => wanted == OpenStatus::Retrying,
+        TroubleStatus::Failed { .. } => wanted == OpenStatus::Failed,
+        TroubleStatus::Recovered { .. } => false,
     }
 }
 

@@ -2,8 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryLetters,
-    MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries, conformance,
+    ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
+    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
+    MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -32,6 +33,8 @@ async fn the_memory_active_hours_conform() {
 #[tokio::test]
 async fn the_memory_registry_conforms() {
     conformance::registry(&MemoryRegistry::default()).await;
+    conformance::tenants(&MemoryRegistry::default()).await;
+    conformance::many_tenants(&MemoryRegistry::default(), 50).await;
     conformance::tenant_settings(&MemoryRegistry::default()).await;
     pillarbox_testkit::schemas::conformance(&MemoryRegistry::default()).await;
     let clock = ManualClock::default();
@@ -44,6 +47,7 @@ async fn the_memory_registry_conforms() {
 async fn the_memory_troubled_deliveries_conform() {
     let clock = ManualClock::default();
     conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
+    conformance::trouble::trouble_ledger(&MemoryTroubledDeliveries::default(), &clock).await;
 }
 
 #[tokio::test]
@@ -56,6 +60,11 @@ async fn the_memory_receipts_conform() {
 #[tokio::test]
 async fn the_memory_payloads_conform() {
     conformance::payloads(&MemoryPayloads::default(), &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_jobs_conform() {
+    conformance::jobs::jobs(&MemoryJobs::default(), &ManualClock::default()).await;
 }
 
 #[tokio::test]
@@ -81,4 +90,15 @@ async fn the_memory_answers_conform() {
             .collect()
     };
     pillarbox_testkit::answers::conformance(&answers, "https://answers.test/1", taken).await;
+}
+
+#[tokio::test]
+async fn the_memory_schedules_conform() {
+    pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_sweep_store_conforms() {
+    let clock = ManualClock::default();
+    pillarbox_testkit::sweep::sweep_states(&MemorySweepStore::default(), &clock).await;
 }

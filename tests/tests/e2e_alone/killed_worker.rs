@@ -3,11 +3,10 @@
 use std::collections::BTreeSet;
 
 use pillarbox_tests::functions::Function;
+use pillarbox_tests::many::{deliveries, publish_many};
 use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::Stack;
 use serde_json::json;
-
-use crate::{deliveries, publish_many};
 
 const COUNT: usize = 20_000;
 

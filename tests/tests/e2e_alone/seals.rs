@@ -15,13 +15,12 @@ use pillarbox_testkit::ManualClock;
 use pillarbox_testkit::builders::{event_with, logged};
 use pillarbox_tests::eventually;
 use pillarbox_tests::functions::Function;
+use pillarbox_tests::many::{deliveries, id_of};
 use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::{Stack, Tenant};
 use reqwest::Method;
 use serde_json::{Value, json};
 use time::UtcDateTime;
-
-use crate::{deliveries, id_of};
 
 const SWEEP: Function = Function("sweep");
 

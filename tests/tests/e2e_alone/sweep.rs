@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use pillarbox_tests::eventually;
 use pillarbox_tests::functions::Function;
+use pillarbox_tests::many::{deliveries, publish_many};
 use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::{Stack, Tenant};
 use reqwest::Method;
@@ -11,7 +12,6 @@ use serde_json::{Value, json};
 use time::UtcDateTime;
 
 use crate::dispatch::switch;
-use crate::{deliveries, publish_many};
 
 const COUNT: usize = 5_000;
 

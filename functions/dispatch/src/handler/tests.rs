@@ -14,7 +14,7 @@ use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryPayloads, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryRetryQueue, MemoryTroubledDeliveries,
+    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -27,6 +27,7 @@ type TestDispatch = Dispatch<
     MemoryQueues,
     MemoryReceipts,
     MemoryActiveHours,
+    MemoryReopenings,
     Upcasting<MemoryRegistry, ManualClock>,
     MemoryDeadLetterQueue,
     ManualClock,
@@ -42,6 +43,7 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         queues: MemoryQueues::default(),
         receipts: MemoryReceipts::default(),
         marks: MemoryActiveHours::default(),
+        reopenings: MemoryReopenings::default(),
         upcasts: Upcasting::new(MemoryRegistry::default(), ManualClock::default()),
         dead_letters: MemoryDeadLetterQueue::default(),
         clock: ManualClock::default(),
@@ -158,6 +160,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         queues,
         receipts,
         marks,
+        reopenings,
         upcasts,
         dead_letters,
         clock,
@@ -172,6 +175,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         queues,
         receipts,
         marks,
+        reopenings,
         upcasts,
         dead_letters,
         clock,

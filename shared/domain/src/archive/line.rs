@@ -62,6 +62,33 @@ pub fn read(tenant: &TenantId, line: &[u8]) -> Result<LoggedEvent, BadLine> {
     })
 }
 
+/// What a line says of its event before its data: enough to tell whether it is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its id.
+    pub event_id: EventId,
+    /// Who said it.
+    pub source: String,
+    /// What happened.
+    pub event_type: String,
+}
+
+/// Reads only that of a line, which takes a fraction of the time. `None` when it is no archived event.
+pub fn head(line: &[u8]) -> Option<Head> {
+    #[derive(Deserialize)]
+    struct Named {
+        source: String,
+        r#type: String,
+        pbeventid: String,
+    }
+    let named: Named = serde_json::from_slice(line).ok()?;
+    Some(Head {
+        event_id: named.pbeventid.parse().ok()?,
+        source: named.source,
+        event_type: named.r#type,
+    })
+}
+
 /// Writes an event as a line, without what ends it.
 pub fn write(event: &LoggedEvent) -> String {
     // Strings, numbers and raw JSON cannot fail to be written to memory.
@@ -157,6 +184,12 @@ mod tests {
             for outbox in [OutboxMode::Dispatch, OutboxMode::None] {
                 let event = logged(data, outbox);
                 let line = write(&event);
+                let head = head(line.as_bytes()).unwrap();
+                assert_eq!(
+                    (head.event_id, head.source.as_str()),
+                    (event.event_id, "/shop")
+                );
+                assert_eq!(head.event_type, "order.created");
                 assert_eq!(read(&tenant(), line.as_bytes()), Ok(event), "{line}");
             }
         }
@@ -191,6 +224,7 @@ mod tests {
         assert!(matches!(error.why, LineFault::Event(_)));
         for bad in ["", "{", "[]", r#"{"pbeventid":7}"#] {
             assert_eq!(read(&tenant(), bad.as_bytes()).unwrap_err().event_id, None);
+            assert_eq!(head(bad.as_bytes()), None);
         }
     }
 

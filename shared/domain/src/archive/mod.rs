@@ -11,13 +11,18 @@
 //! Nothing is ever written over: what comes late to an hour is a further revision, whose manifest names the objects
 //! of the ones before, too.
 
+mod key;
+pub mod layout;
+pub mod line;
+mod list;
+
+pub use key::{ArchiveKey, Part};
+pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
 mod archiver;
 mod bodies;
 mod entries;
 mod hour_writer;
 mod known;
-pub mod layout;
-pub mod line;
 mod lines;
 mod packed;
 mod receipts;

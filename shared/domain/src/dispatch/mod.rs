@@ -4,6 +4,7 @@
 //! take, then the receipt, then the caller may forget the events. A crash between any two steps repeats
 //! deliveries; it never loses one.
 
+mod late;
 mod refused;
 mod route;
 mod send;
@@ -12,7 +13,7 @@ mod versions;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::{join, join_all};
+use futures::future::{join_all, join3};
 use time::UtcDateTime;
 
 use crate::active_hours::HourMarks;
@@ -26,10 +27,12 @@ use crate::logged_event::{LoggedEvent, OutboxMode};
 use crate::receipt::{HandedOver, Receipts, receipts};
 use crate::registry::{Suspension, Suspensions};
 use crate::schema::delivery::{UpcastError, Upcasts};
+use crate::seal::Reopenings;
 use crate::store_error::StoreError;
 use crate::subscription::{QueueUrl, Roster};
 use crate::tenant::TenantId;
 use crate::trouble::{DeliveryKey, RetryQueue, TroubledDeliveries};
+use late::Unnoted;
 use refused::Settled;
 use route::Route;
 
@@ -98,8 +101,14 @@ pub struct Trouble<'a, T, Q, D, S> {
     pub suspensions: &'a S,
 }
 
+/// Hands events over: a [`Dispatcher`], for who need not know what it is made of.
+pub trait Dispatching {
+    /// Hands the events over and writes it down.
+    fn dispatch(&self, events: &[LoggedEvent]) -> impl Future<Output = Dispatched>;
+}
+
 /// Where the parts of a dispatch are.
-pub struct Dispatcher<'a, S, Q, R, M, U, C, T> {
+pub struct Dispatcher<'a, S, Q, R, M, O, U, C, T> {
     /// Who is subscribed.
     pub subscriptions: &'a S,
     /// Where deliveries go.
@@ -108,6 +117,8 @@ pub struct Dispatcher<'a, S, Q, R, M, U, C, T> {
     pub receipts: &'a R,
     /// Where readers learn in which hours there are events.
     pub marks: &'a M,
+    /// Where it is noted that something came late to a closed hour.
+    pub reopenings: &'a O,
     /// What brings old events up to the version that a subscription asks for.
     pub upcasts: &'a U,
     /// What time it is.
@@ -157,6 +168,9 @@ pub enum DispatchError {
     /// Readers of the log would not find it.
     #[error("the hour of the event could not be marked")]
     Mark(#[source] Arc<StoreError>),
+    /// Its hour may be sealed without it.
+    #[error("it could not be noted that the event came late to its hour")]
+    Late(#[source] Arc<StoreError>),
     /// The code that looks for its subscriptions failed.
     #[error("routing the event")]
     Panicked(#[from] Panicked),
@@ -178,12 +192,13 @@ pub struct Dispatched {
     pub unreminded: Vec<(DeliveryKey, StoreError)>,
 }
 
-impl<S, Q, R, M, U, C, T, N, D, P> Dispatcher<'_, S, Q, R, M, U, C, Trouble<'_, T, N, D, P>>
+impl<S, Q, R, M, O, U, C, T, N, D, P> Dispatcher<'_, S, Q, R, M, O, U, C, Trouble<'_, T, N, D, P>>
 where
     S: Subscriptions + Sync,
     Q: DeliveryQueues + Sync,
     R: Receipts + Sync,
     M: HourMarks + Sync,
+    O: Reopenings + Sync,
     U: Upcasts + Sync,
     C: Clock + Sync,
     T: TroubledDeliveries + Sync,
@@ -196,10 +211,11 @@ where
         let rosters = self.read_rosters(events).await;
         let routes = self.routes(&rosters, events).await;
         let sent = send::send(self.queues, events, &routes);
-        let (refused, unmarked) = join(sent, self.mark_hours(events)).await;
+        let late = late::note(self.reopenings, events, self.clock.now());
+        let (refused, unmarked, unnoted) = join3(sent, self.mark_hours(events), late).await;
         let mut settled = self.trouble.settle(events, refused, self.clock.now()).await;
         let outcomes = outcomes(events, routes, &mut settled);
-        let outcomes = take_back_unmarked(events, outcomes, &unmarked);
+        let outcomes = take_back(events, outcomes, &unmarked, &unnoted);
         Dispatched {
             outcomes: self.write_receipts(events, outcomes).await,
             suspended: settled.suspended,
@@ -283,15 +299,46 @@ where
     }
 }
 
+impl<S, Q, R, M, O, U, C, T, N, D, P> Dispatching
+    for Dispatcher<'_, S, Q, R, M, O, U, C, Trouble<'_, T, N, D, P>>
+where
+    S: Subscriptions + Sync,
+    Q: DeliveryQueues + Sync,
+    R: Receipts + Sync,
+    M: HourMarks + Sync,
+    O: Reopenings + Sync,
+    U: Upcasts + Sync,
+    C: Clock + Sync,
+    T: TroubledDeliveries + Sync,
+    N: RetryQueue + Sync,
+    D: DeadLetterQueue + Sync,
+    P: Suspensions + Sync,
+{
+    async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
+        Dispatcher::dispatch(self, events).await
+    }
+}
+
 type Unmarked = BTreeMap<TenantId, Arc<StoreError>>;
 type Rosters = BTreeMap<TenantId, Result<Arc<Roster>, Arc<StoreError>>>;
 
-fn take_back_unmarked(events: &[LoggedEvent], outcomes: Outcomes, unmarked: &Unmarked) -> Outcomes {
+/// What readers would not find, or a sealed hour would lack, has to come again.
+fn take_back(
+    events: &[LoggedEvent],
+    outcomes: Outcomes,
+    unmarked: &Unmarked,
+    unnoted: &Unnoted,
+) -> Outcomes {
     let take_back = |(event, outcome): (&LoggedEvent, Result<_, _>)| {
-        outcome.and_then(|handed_over| match unmarked.get(&event.tenant) {
-            None => Ok(handed_over),
-            Some(error) => Err(DispatchError::Mark(Arc::clone(error))),
-        })
+        let handed_over = outcome?;
+        let place = (event.tenant.clone(), LogHour::of(event.event_id));
+        if let Some(error) = unmarked.get(&event.tenant) {
+            Err(DispatchError::Mark(Arc::clone(error)))
+        } else if let Some(error) = unnoted.get(&place) {
+            Err(DispatchError::Late(Arc::clone(error)))
+        } else {
+            Ok(handed_over)
+        }
     };
     events.iter().zip(outcomes).map(take_back).collect()
 }

@@ -12,7 +12,19 @@
 //! PLANNING, RUNNING, PAUSED --cancel--> CANCELLED
 //! ```
 
+mod archived;
+mod change;
+mod filter;
+pub(crate) mod members;
+mod pace;
+mod planner;
+mod ports;
+pub mod price;
+mod query;
+pub mod request;
+mod shown;
 mod store;
+mod worker;
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,12 +37,20 @@ use crate::event_id::{EventId, InvalidEventId};
 use crate::letters::LetterFilter;
 use crate::log_hour::{IdRange, LogHour, Position};
 use crate::log_shard::LogShard;
+use crate::store_error::StoreError;
 use crate::subscription::{QueueUrl, SubscriptionId, TypePattern};
 use crate::tenant::TenantId;
 
+pub use change::{KEPT, MAX_WORKERS};
+pub use pace::{MAX_PAGE_EVENTS, Turn, page_events, speed};
+pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
+pub use query::{FailureList, FailureQuery, JobList, JobQuery};
+pub use shown::{ShownFailure, ShownJob};
 pub use store::{
-    ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, Saved,
+    ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
+    Saved,
 };
+pub use worker::{Ran, Run, Worker};
 
 /// How long a worker holds a unit without writing its place down. The message that it works for is invisible for
 /// as long.
@@ -218,7 +238,8 @@ pub struct Unit {
     pub part: UnitPart,
     /// Events or letters in it when it was counted.
     pub total: u64,
-    /// The last one that was handled. The next page begins after it.
+    /// The last one that was handled. The next page begins after it. In an archived hour, of whose objects later ones
+    /// may have earlier ids, it is not an id: it counts objects and lines.
     pub cursor: Option<Position>,
     /// What was done so far.
     pub done: Counts,
@@ -235,6 +256,21 @@ pub enum UnitPart {
     Archived(LogHour),
     /// Dead letters with these ids.
     Letters(IdRange),
+}
+
+/// Why a job cannot go on now.
+#[derive(Debug)]
+enum Halt {
+    /// A store failed. It may work again soon.
+    Store(StoreError),
+    /// A person has to do something. This is what.
+    Pause(String),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
 }
 
 impl JobState {

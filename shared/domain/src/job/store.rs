@@ -6,10 +6,15 @@ use time::UtcDateTime;
 
 use super::{Counts, Job, JobId, Plan, Unit};
 use crate::event_id::EventId;
+use crate::limits::MAX_ERROR_MESSAGE_BYTES;
 use crate::log_hour::Position;
 use crate::store_error::StoreError;
 use crate::subscription::SubscriptionId;
 use crate::tenant::TenantId;
+
+/// Units that are written with one step of a plan: as many as a transaction of DynamoDB has room for, beside their job
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+pub const MAX_NEW_UNITS: usize = 99;
 
 /// What became of a job that was asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -83,6 +88,25 @@ pub struct FailedEvent {
     pub error_message: String,
 }
 
+impl FailedEvent {
+    /// An event that failed like this. A long message is cut.
+    pub fn new(
+        event_id: EventId,
+        subscription: Option<SubscriptionId>,
+        error_class: impl Into<String>,
+        error_message: impl Into<String>,
+    ) -> Self {
+        let mut error_message: String = error_message.into();
+        error_message.truncate(error_message.floor_char_boundary(MAX_ERROR_MESSAGE_BYTES));
+        Self {
+            event_id,
+            subscription,
+            error_class: error_class.into(),
+            error_message,
+        }
+    }
+}
+
 /// Where jobs are kept. What has expired may still be there.
 pub trait JobStore {
     /// Keeps a new job, unless its tenant has `max_active` that are not over.
@@ -116,8 +140,8 @@ pub trait JobStore {
         now: UtcDateTime,
     ) -> impl Future<Output = Result<Changed, StoreError>> + Send;
 
-    /// Writes units, and then the plan that knows of them; units of a plan that was not written are written again,
-    /// under the same numbers. `false` when the plan there is not `seen` any more: another planner was at it.
+    /// Writes units, [`MAX_NEW_UNITS`] at the most, and the plan that knows of them, both or neither. `false` when the
+    /// plan there is not `seen` any more: another planner was at it, and nothing was written.
     fn extend_plan(
         &self,
         tenant: &TenantId,

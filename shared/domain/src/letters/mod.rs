@@ -20,7 +20,7 @@ pub use intake::{Failure, QueueMessage, read};
 pub use keeper::{Filed, InvalidLetterRetention, Keeper, LetterRetention};
 pub use query::{LetterFilter, LetterQuery};
 pub use reader::{LetterList, LetterReader};
-pub use redrive::{NotRedriven, RedriveError, Redriver};
+pub use redrive::{NotRedriven, RedriveError, Redriven, Redriver};
 pub use shown::{Shown, ShownWhole};
 pub use state::{Change, Discard, LetterState, Redrive, StateName, UnknownState};
 pub use store::{Changed, Kept, LetterPage, LetterStore, NewLetter};
@@ -105,6 +105,8 @@ pub enum Origin {
     Queue,
     /// The log's stream: a batch failed until no retry was left.
     Stream,
+    /// The function `replay`: a delivery that a job was to make cannot be made.
+    Replay,
 }
 
 /// The text names nobody who gives up.
@@ -113,12 +115,13 @@ pub enum Origin {
 pub struct UnknownOrigin(String);
 
 impl Origin {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::Dispatch,
         Self::Retry,
         Self::Subscriber,
         Self::Queue,
         Self::Stream,
+        Self::Replay,
     ];
 
     /// Its name.
@@ -129,6 +132,7 @@ impl Origin {
             Self::Subscriber => "subscriber",
             Self::Queue => "queue",
             Self::Stream => "stream",
+            Self::Replay => "replay",
         }
     }
 }

@@ -12,6 +12,9 @@
 //! the crash was after 1 that sends the event a second time, with the same event id, so a subscriber with an inbox
 //! makes its effect once. Nothing that the redrive was for is ever lost; and since the letter remembers R, a
 //! failure of either message is linked to it.
+//!
+//! A job redrives under its own name, so that a worker which takes over from a dead one goes on with the letter at
+//! once, and knows the letters that are sent already.
 
 use std::time::Duration;
 
@@ -52,6 +55,23 @@ pub struct Redriver<'a, L, S, Q, U, C> {
     pub upcasts: &'a U,
     /// Names redrives, and knows when a lease has run out.
     pub clock: &'a C,
+}
+
+/// A letter that was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Redriven {
+    /// As it is now.
+    pub letter: DeadLetter,
+    /// Bytes of the message. None when this redrive had sent it before.
+    pub bytes: usize,
+}
+
+/// A letter that a redrive may work on.
+enum Taken {
+    /// It is to be sent.
+    Held(DeadLetter),
+    /// The same redrive has sent it.
+    Sent(DeadLetter),
 }
 
 /// Why a letter is not known to be sent.
@@ -121,13 +141,30 @@ where
         tenant: &TenantId,
         id: DeadLetterId,
     ) -> Result<DeadLetter, NotRedriven> {
-        let (letter, redrive) = self.take(tenant, id).await?;
-        if let Err(error) = self.send(&letter, redrive).await {
-            return Err(self.give_back(&letter, redrive, error).await);
-        }
+        let redrive = RedriveId::new(self.clock.next_id());
+        let redriven = self.redrive_as(tenant, id, redrive).await?;
+        Ok(redriven.letter)
+    }
+
+    /// The same under this name. A letter that this redrive holds is sent again; one that it has sent is returned as
+    /// it is.
+    pub async fn redrive_as(
+        &self,
+        tenant: &TenantId,
+        id: DeadLetterId,
+        redrive: RedriveId,
+    ) -> Result<Redriven, NotRedriven> {
+        let letter = match self.take(tenant, id, redrive).await? {
+            Taken::Held(letter) => letter,
+            Taken::Sent(letter) => return Ok(Redriven { letter, bytes: 0 }),
+        };
+        let bytes = match self.send(&letter, redrive).await {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(self.give_back(&letter, redrive, error).await),
+        };
         let close = Change::Close(redrive);
         match self.letters.change(tenant, id, &close).await? {
-            Changed::Done(letter) => Ok(letter),
+            Changed::Done(letter) => Ok(Redriven { letter, bytes }),
             Changed::Refused(_) | Changed::Missing => Err(RedriveError::Late.into()),
         }
     }
@@ -151,7 +188,8 @@ where
         &self,
         tenant: &TenantId,
         id: DeadLetterId,
-    ) -> Result<(DeadLetter, RedriveId), RedriveError> {
+        redrive: RedriveId,
+    ) -> Result<Taken, RedriveError> {
         let now = whole_millis(self.clock.now());
         let letter = self.letters.get(tenant, id).await?;
         let letter = letter.filter(|letter| letter.expires_at >= now);
@@ -160,7 +198,7 @@ where
             return Err(RedriveError::NoDelivery);
         }
         let redrive = Redrive {
-            id: RedriveId::new(self.clock.next_id()),
+            id: redrive,
             at: now,
         };
         let take = Change::Take {
@@ -168,7 +206,10 @@ where
             held_until: now + LEASE,
         };
         match self.letters.change(tenant, id, &take).await? {
-            Changed::Done(letter) => Ok((letter, redrive.id)),
+            Changed::Done(letter) => Ok(Taken::Held(letter)),
+            Changed::Refused(letter) if letter.state.sent_by() == Some(redrive.id) => {
+                Ok(Taken::Sent(letter))
+            }
             Changed::Refused(letter) => Err(RedriveError::NotOpen(letter.state.name_at(now))),
             Changed::Missing => Err(RedriveError::Missing(id)),
         }
@@ -191,8 +232,9 @@ where
         }
     }
 
-    /// Sends the event of a letter that is held. `Err` means that the queue is not known to have it.
-    async fn send(&self, letter: &DeadLetter, redrive: RedriveId) -> Result<(), RedriveError> {
+    /// Sends the event of a letter that is held, and tells how many bytes the message had. `Err` means that the queue
+    /// is not known to have it.
+    async fn send(&self, letter: &DeadLetter, redrive: RedriveId) -> Result<usize, RedriveError> {
         let Some(delivery) = &letter.delivery else {
             return Err(RedriveError::NoDelivery);
         };
@@ -202,10 +244,11 @@ where
         let event = event_of(&body)?;
         let event = self.bring_up(&letter.tenant, &subscription, event).await?;
         let message = message(letter, delivery, &subscription, event, redrive)?;
+        let bytes = message.bytes();
         let sent = self.queues.send(&subscription.queue_url, &[message]).await;
         let sent = sent.into_iter().next();
-        sent.unwrap_or_else(|| Err(SendError::unanswered()))
-            .map_err(RedriveError::Refused)
+        let sent = sent.unwrap_or_else(|| Err(SendError::unanswered()));
+        sent.map(|()| bytes).map_err(RedriveError::Refused)
     }
 
     /// The subscription, which its tenant owns, or the bus.

@@ -82,7 +82,8 @@ pub struct UnknownState;
 /// A step of a letter's life. Each is allowed in some states only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Open, or left behind by a redrive whose lease ran out before this one began: it is sent from here on.
+    /// Open, left behind by a redrive whose lease ran out before this one began, or held by this redrive already: it
+    /// is sent from here on.
     Take {
         /// By this redrive.
         redrive: Redrive,
@@ -113,6 +114,28 @@ impl LetterState {
         self.name_at(now) == StateName::Open
     }
 
+    /// Whether it was open at a time that has passed, as far as can be told: whatever has become of it has become of
+    /// it since.
+    pub(crate) fn was_open_at(&self, then: UtcDateTime) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Redriving {
+                redrive,
+                held_until,
+            } => redrive.at >= then || *held_until < then,
+            Self::Redriven(redrive) => redrive.at >= then,
+            Self::Discarded(discard) => discard.at >= then,
+        }
+    }
+
+    /// The redrive that has sent it.
+    pub(super) fn sent_by(&self) -> Option<RedriveId> {
+        match self {
+            Self::Redriven(redrive) => Some(redrive.id),
+            _ => None,
+        }
+    }
+
     /// The redrive that holds it, whether or not its lease has run out.
     fn held_by(&self, id: RedriveId) -> Option<Redrive> {
         match self {
@@ -130,7 +153,7 @@ impl Change {
             Self::Take {
                 redrive,
                 held_until,
-            } if letter.state.is_open(redrive.at) => {
+            } if letter.state.is_open(redrive.at) || letter.state.held_by(redrive.id).is_some() => {
                 changed.redrive_ids.insert(redrive.id);
                 LetterState::Redriving {
                     redrive: *redrive,

@@ -167,6 +167,19 @@ impl IdRange {
         self.starting_at(Position(next), order)
     }
 
+    /// The same ids in so many ranges, one after the other, or in fewer where there are not as many.
+    pub fn pieces(self, count: u32) -> Vec<Self> {
+        let spans = (self.last.0 - self.first.0) / u128::from(count.max(1));
+        let mut pieces = Vec::new();
+        let mut rest = Some(self);
+        while let Some(range) = rest {
+            let end = Position(range.first.0.saturating_add(spans));
+            pieces.extend(range.starting_at(end, Order::Newest));
+            rest = range.beyond(end, Order::Oldest);
+        }
+        pieces
+    }
+
     fn unless_empty(self) -> Option<Self> {
         (self.first <= self.last).then_some(self)
     }
@@ -239,10 +252,32 @@ mod tests {
     }
 
     #[test]
+    fn pieces_are_the_same_ids() {
+        let at = utc_datetime!(2022-02-22 19:22:22);
+        let millis = time::Duration::MILLISECOND;
+        for range in [
+            IdRange::ALL,
+            IdRange::of_times(Some(at), Some(at + millis)).unwrap(),
+            IdRange::one(id("017f22e2-79b0-7cc3-98c4-dc0c0c07398f")),
+        ] {
+            for count in [0, 1, 3, 8] {
+                let pieces = range.pieces(count);
+                assert!(pieces.len() <= usize::try_from(count.max(1)).unwrap());
+                assert_eq!(pieces[0].first, range.first);
+                assert_eq!(pieces[pieces.len() - 1].last, range.last);
+                for pair in pieces.windows(2) {
+                    assert_eq!(pair[0].last.0 + 1, pair[1].first.0);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_left_after_a_position_does_not_have_it() {
         let event_id = id("017f22e2-79b0-7cc3-98c4-dc0c0c07398f");
         let (one, position) = (IdRange::one(event_id), Position::of(event_id));
         assert_eq!(position.to_string(), event_id.to_string());
+        assert_eq!(position.time(), event_id.accepted_at());
         for order in [Order::Newest, Order::Oldest] {
             assert_eq!(one.starting_at(position, order), Some(one));
             assert_eq!(one.beyond(position, order), None);

@@ -17,13 +17,17 @@ const MAX_GROUP_CHARS: usize = 128;
 const DIGEST_BYTES: usize = 16;
 
 /// By what a subscription's messages are grouped. Groups of two tenants are never the same.
+///
+/// What a replay or a redrive brings is a group of its own where it would be its tenant's otherwise: on a standard
+/// queue a hundred thousand old events then do not starve the one that happens now. Groups by an attribute stay as
+/// they are, since on a FIFO queue they are what keeps the order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MessageGroup {
-    /// All messages of a tenant are one group.
+    /// All messages of a tenant are one group, and those of each of its replays and redrives another.
     #[default]
     Tenant,
-    /// Messages whose events have the same value of this context attribute. Events without it are grouped by
-    /// their tenant.
+    /// Messages whose events have the same value of this context attribute. Events without it are grouped as
+    /// by [`MessageGroup::Tenant`].
     Attribute(String),
 }
 
@@ -43,16 +47,18 @@ impl MessageGroup {
         }
     }
 
-    /// The group of an event's message: the tenant, or tenant and value in a form that SQS takes.
-    pub fn of(&self, event: &LoggedEvent) -> String {
+    /// The group of an event's message, which a job may bring: the tenant, or tenant and job, or tenant and value in a
+    /// form that SQS takes.
+    pub fn of(&self, event: &LoggedEvent, job: Option<&str>) -> String {
         let tenant = &event.tenant;
         let value = match self {
             Self::Tenant => None,
             Self::Attribute(name) => attribute(&event.event, name),
         };
-        match value {
-            None => tenant.to_string(),
-            Some(value) => group_id(format!("{tenant}:{value}")),
+        match (value, job) {
+            (Some(value), _) => group_id(format!("{tenant}:{value}")),
+            (None, Some(job)) => group_id(format!("{tenant}:{job}")),
+            (None, None) => tenant.to_string(),
         }
     }
 }

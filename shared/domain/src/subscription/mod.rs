@@ -85,7 +85,7 @@ impl Subscription {
             job,
         };
         Message {
-            group: self.message_group.of(event),
+            group: self.message_group.of(event, job),
             ..delivery.to_message()
         }
     }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::log_hour::{IdRange, Order, Position};
 use pillarbox_domain::trouble::{
-    Attempt, DeliveryKey, GRACE, HOLD, TroubleStatus, TroubledDeliveries, TroubledDelivery,
+    Attempt, DeliveryKey, GRACE, HOLD, OpenStatus, TroubleLedger, TroubleStatus,
+    TroubledDeliveries, TroubledDelivery, TroubledEvents,
 };
-use pillarbox_domain::{Clock, TenantId};
+use pillarbox_domain::{Clock, EventId, TenantId};
 use serde_json::json;
 use time::UtcDateTime;
 
@@ -174,4 +176,95 @@ async fn an_event_has_its_own_rows_only<T: TroubledDeliveries>(rows: &T, clock: 
     assert_eq!(of_other.unwrap(), [foreign]);
     let nobody = rows.of_event(&tenant("nobody"), key.event_id).await;
     assert!(nobody.unwrap().is_empty());
+}
+
+/// The suite of [`TroubleLedger`].
+pub async fn trouble_ledger<T: TroubledDeliveries + TroubleLedger>(rows: &T, clock: &ManualClock) {
+    a_row_is_found_by_its_status_until_it_is_recovered(rows, clock).await;
+    a_range_has_the_events_of_its_bounds_and_each_once(rows, clock).await;
+    a_ledger_is_read_in_parts(rows, clock).await;
+}
+
+/// The events of a tenant with this status.
+async fn of_status<T: TroubleLedger>(
+    rows: &T,
+    owner: &str,
+    status: OpenStatus,
+    range: IdRange,
+) -> Vec<EventId> {
+    let found = rows.of_status(&tenant(owner), status, range, 1_000).await;
+    let found = found.unwrap();
+    assert_eq!(found.rest, None);
+    found.event_ids
+}
+
+async fn a_row_is_found_by_its_status_until_it_is_recovered<
+    T: TroubledDeliveries + TroubleLedger,
+>(
+    rows: &T,
+    clock: &ManualClock,
+) {
+    let found = async |status| of_status(rows, "by-status", status, IdRange::ALL).await;
+    let key = opened(rows, clock, "by-status", Duration::ZERO).await.key;
+    assert_eq!(found(OpenStatus::Retrying).await, [key.event_id]);
+    assert!(found(OpenStatus::Failed).await.is_empty());
+    let mut held = rows.hold(&key, clock.now()).await.unwrap().unwrap();
+    held.status = TroubleStatus::Failed { at: clock.now() };
+    assert!(rows.settle(&held).await.unwrap());
+    assert!(found(OpenStatus::Retrying).await.is_empty());
+    assert_eq!(found(OpenStatus::Failed).await, [key.event_id]);
+
+    let other = opened(rows, clock, "by-status", Duration::ZERO).await.key;
+    let mut held = rows.hold(&other, clock.now()).await.unwrap().unwrap();
+    held.status = TroubleStatus::Recovered { at: clock.now() };
+    assert!(rows.settle(&held).await.unwrap());
+    assert!(found(OpenStatus::Retrying).await.is_empty());
+    let of_others = of_status(rows, "by-status-2", OpenStatus::Failed, IdRange::ALL).await;
+    assert!(of_others.is_empty());
+}
+
+async fn a_range_has_the_events_of_its_bounds_and_each_once<
+    T: TroubledDeliveries + TroubleLedger,
+>(
+    rows: &T,
+    clock: &ManualClock,
+) {
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        let mut row = opened(rows, clock, "bounds", Duration::ZERO).await;
+        ids.push(row.key.event_id);
+        row.key.subscription = "zebra".parse().unwrap();
+        assert!(rows.open(&row).await.unwrap());
+    }
+    let found = async |range| of_status(rows, "bounds", OpenStatus::Retrying, range).await;
+    assert_eq!(found(IdRange::ALL).await, ids);
+    for (place, id) in ids.iter().enumerate() {
+        let position = Position::of(*id);
+        let from = IdRange::ALL.starting_at(position, Order::Oldest).unwrap();
+        let until = IdRange::ALL.starting_at(position, Order::Newest).unwrap();
+        assert_eq!(found(from).await, ids[place..]);
+        assert_eq!(found(until).await, ids[..=place]);
+        assert_eq!(found(IdRange::one(*id)).await, [*id]);
+    }
+}
+
+async fn a_ledger_is_read_in_parts<T: TroubledDeliveries + TroubleLedger>(
+    rows: &T,
+    clock: &ManualClock,
+) {
+    let owner = tenant("parts");
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let row = opened(rows, clock, "parts", Duration::ZERO).await;
+        ids.push(row.key.event_id);
+    }
+    let (mut range, mut found) = (Some(IdRange::ALL), Vec::new());
+    while let Some(part) = range {
+        let read = rows.of_status(&owner, OpenStatus::Retrying, part, 2).await;
+        let TroubledEvents { event_ids, rest } = read.unwrap();
+        assert!(event_ids.len() <= 2);
+        found.extend(event_ids);
+        range = rest;
+    }
+    assert_eq!(found, ids);
 }

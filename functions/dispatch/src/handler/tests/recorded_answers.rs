@@ -4,8 +4,9 @@
 use std::sync::Arc;
 
 use pillarbox_aws::{
-    AwsEnvironment, Clients, DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoSuspensions,
-    DynamoTroubledDeliveries, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue,
+    AwsEnvironment, Clients, DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoReopenings,
+    DynamoSuspensions, DynamoTroubledDeliveries, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues,
+    SqsRetryQueue,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
@@ -92,6 +93,7 @@ async fn dispatch(aws: &RecordedAws, records: &Value) -> Result<BatchAnswer, Unn
         queues: SqsDeliveryQueues::new(&sqs),
         receipts: DynamoReceipts::new(dynamodb.clone(), outbox()),
         marks: RememberedMarks::new(marks),
+        reopenings: DynamoReopenings::new(dynamodb.clone(), outbox()),
         upcasts: Upcasting::new(registry.clone(), clock.clone()),
         dead_letters: SqsDeadLetterQueue::new(sqs.clone(), DEAD_LETTERS.to_owned()),
         suspensions: DynamoSuspensions::new(registry, clock.clone()),
