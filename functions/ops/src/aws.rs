@@ -1,8 +1,9 @@
 //! The API on the stack's own tables, queues and buckets.
 
 use pillarbox_aws::{
-    Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SqsDeliveryQueues,
+    Clients, DynamoActiveHours, DynamoJobs, DynamoLetters, DynamoLogIndex, DynamoReceipts,
+    DynamoRegistry, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SqsDeliveryQueues,
+    SqsJobQueue,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -11,6 +12,7 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
 /// The API as it is deployed.
@@ -26,6 +28,8 @@ pub(crate) type AwsOps = Ops<
     DynamoReceipts,
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
+    DynamoJobs,
+    SqsJobQueue,
 >;
 
 /// Everything that the API is made of.
@@ -35,7 +39,14 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
     let payloads = S3Payloads::new(clients.s3(), names.payload_bucket.clone());
     Ops {
         events: Events::on_aws(clients, names, payloads.clone(), clock.clone()),
-        dead_letters: DeadLetters::on_aws(clients, names, payloads, registry.clone(), clock),
+        dead_letters: DeadLetters::on_aws(
+            clients,
+            names,
+            payloads,
+            registry.clone(),
+            clock.clone(),
+        ),
+        jobs: Jobs::on_aws(clients, names, clock),
         deliveries: Deliveries::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),

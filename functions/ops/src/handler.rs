@@ -8,6 +8,7 @@ use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::dispatch::DeliveryQueues;
 use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
+use pillarbox_domain::job::{JobQueue, JobStore};
 use pillarbox_domain::letters::LetterStore;
 use pillarbox_domain::receipt::ReceiptReader;
 use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
@@ -23,13 +24,14 @@ use serde_json::json as object;
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
+use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
 use crate::{dispatch, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -38,6 +40,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W> {
     pub(crate) dead_letters: DeadLetters<D, Q, U, C>,
     /// What was handed over, and what is in trouble.
     pub(crate) deliveries: Deliveries<P, T>,
+    /// What is sent again.
+    pub(crate) jobs: Jobs<J, K, C>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
     /// What a subscriber queue's name begins with.
@@ -46,7 +50,7 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W> {
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, E> Ops<R, L, M, C, F, D, Q, U, P, T, W>
+impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -59,6 +63,8 @@ where
     P: ReceiptReader + Sync,
     T: TroubledDeliveries + Sync,
     W: DispatchSwitch,
+    J: JobStore + Sync,
+    K: JobQueue + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -98,6 +104,9 @@ where
             "POST /v1/dispatch/resume" => dispatch::set(&self.switch, request, true).await,
             _ if route.contains(" /v1/subscriptions") => self.subscriptions(route, request).await,
             _ if route.contains(" /v1/dead-letters") => self.dead_letters(route, request).await,
+            "POST /v1/replays" => self.replay(request).await,
+            "POST /v1/redrives" => self.jobs.redrive(&self.registry, request).await,
+            _ if route.contains(" /v1/jobs") => self.jobs(route, request).await,
             _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
             _ => Err(no_such_route(request)),
         }
@@ -139,6 +148,24 @@ where
                 letters.redrive(registry, request).await
             }
             "POST /v1/dead-letters/{dead_letter_id}/discard" => letters.discard(request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn replay(&self, request: &Request) -> Result<Response, Problem> {
+        let (registry, prefix) = (&self.registry, &self.queue_prefix);
+        self.jobs.replay(registry, prefix, request).await
+    }
+
+    async fn jobs(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let jobs = &self.jobs;
+        match route {
+            "GET /v1/jobs" => jobs.list(request).await,
+            "GET /v1/jobs/{job_id}" => jobs.show(request).await,
+            "GET /v1/jobs/{job_id}/failures" => jobs.failures(request).await,
+            "POST /v1/jobs/{job_id}/pause" => jobs.change(request, Step::Pause).await,
+            "POST /v1/jobs/{job_id}/resume" => jobs.change(request, Step::Resume).await,
+            "POST /v1/jobs/{job_id}/cancel" => jobs.change(request, Step::Cancel).await,
             _ => Err(no_such_route(request)),
         }
     }

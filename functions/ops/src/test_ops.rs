@@ -7,14 +7,15 @@ use pillarbox_domain::dispatch_switch::{DispatchSwitch, SwitchState};
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryEventLog, MemoryLetters, MemoryQueues, MemoryReceipts,
-    MemoryRegistry, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryEventLog, MemoryJobQueue, MemoryJobs, MemoryLetters,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
 pub(crate) type TestOps = Ops<
@@ -29,6 +30,8 @@ pub(crate) type TestOps = Ops<
     MemoryReceipts,
     MemoryTroubledDeliveries,
     MemorySwitch,
+    MemoryJobs,
+    MemoryJobQueue,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -66,6 +69,11 @@ pub(crate) fn ops() -> TestOps {
             letters: MemoryLetters::default(),
             queues: MemoryQueues::default(),
             upcasts: Upcasting::new(MemoryRegistry::default(), clock.clone()),
+            clock: clock.clone(),
+        },
+        jobs: Jobs {
+            store: MemoryJobs::default(),
+            queue: MemoryJobQueue::default(),
             clock,
         },
         deliveries: Deliveries {
@@ -107,6 +115,11 @@ pub(crate) async fn answer(ops: &TestOps, call: Call<'_>) -> (i64, Value) {
         true => "_bus",
         false => "demo",
     };
+    answer_to(ops, owner, call).await
+}
+
+/// The answer to this caller.
+pub(crate) async fn answer_to(ops: &TestOps, owner: &str, call: Call<'_>) -> (i64, Value) {
     let request = json!({
         "routeKey": call.route,
         "headers": {},
