@@ -3,7 +3,7 @@
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
     DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive, S3Payloads,
-    SqsDeliveryQueues,
+    SchedulerSchedules, SqsDeliveryQueues,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -28,6 +28,7 @@ pub(crate) type AwsOps = Ops<
     DynamoReceipts,
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
+    SchedulerSchedules,
     DynamoSeals,
     S3Archive,
 >;
@@ -44,6 +45,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
+        schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),
         queue_prefix: names.subscriber_queue_prefix.clone(),
         random: getrandom::fill,
     }

@@ -1,5 +1,6 @@
 //! What the function is told by its environment.
 
+use pillarbox_aws::ScheduleTarget;
 use pillarbox_runtime::env::{BadConfiguration, Env};
 use pillarbox_runtime::process::Process;
 
@@ -27,6 +28,8 @@ pub(crate) struct Names {
     pub(crate) dead_letter_table: String,
     /// Closed hours.
     pub(crate) archive_bucket: String,
+    /// Where schedules are, and what they call.
+    pub(crate) schedule_target: ScheduleTarget,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -42,6 +45,7 @@ impl Config {
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let archive_bucket = env.required("ARCHIVE_BUCKET");
+        let schedule_target = schedule_target(&mut env);
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -52,6 +56,7 @@ impl Config {
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
                 archive_bucket: archive_bucket?,
+                schedule_target: schedule_target?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {
@@ -60,4 +65,15 @@ impl Config {
             })
         })
     }
+}
+
+fn schedule_target(env: &mut Env) -> Option<ScheduleTarget> {
+    let group = env.required("SCHEDULE_GROUP");
+    let function_arn = env.required("SCHEDULE_TARGET_ARN");
+    let role_arn = env.required("SCHEDULE_ROLE_ARN");
+    Some(ScheduleTarget {
+        group: group?,
+        function_arn: function_arn?,
+        role_arn: role_arn?,
+    })
 }

@@ -12,6 +12,7 @@ use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::letters::LetterStore;
 use pillarbox_domain::receipt::{ReceiptLedger, ReceiptReader};
 use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
+use pillarbox_domain::schedule::Schedules;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
 use pillarbox_domain::seal::SealStore;
@@ -29,10 +30,10 @@ use crate::integrity::Vault;
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
-use crate::{dispatch, schemas, subscriptions};
+use crate::{dispatch, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, V, A> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -45,13 +46,15 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, V, A> {
     pub(crate) vault: Vault<V, A>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
+    /// What is sent again at its times.
+    pub(crate) schedules: H,
     /// What a subscriber queue's name begins with.
     pub(crate) queue_prefix: String,
     /// Fills a buffer with random bytes from the system.
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, V, A, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, V, A>
+impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -66,6 +69,7 @@ where
     W: DispatchSwitch,
     V: SealStore + Sync,
     A: ArchiveReader + Sync,
+    H: Schedules + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -107,6 +111,7 @@ where
             "POST /v1/dispatch/resume" => dispatch::set(&self.switch, request, true).await,
             _ if route.contains(" /v1/subscriptions") => self.subscriptions(route, request).await,
             _ if route.contains(" /v1/dead-letters") => self.dead_letters(route, request).await,
+            _ if route.contains(" /v1/schedules") => self.schedules(route, request).await,
             _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
             _ => Err(no_such_route(request)),
         }
@@ -148,6 +153,18 @@ where
                 letters.redrive(registry, request).await
             }
             "POST /v1/dead-letters/{dead_letter_id}/discard" => letters.discard(request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn schedules(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let (kept, registry, prefix) = (&self.schedules, &self.registry, &self.queue_prefix);
+        let now = self.events.clock.now();
+        match route {
+            "POST /v1/schedules" => schedules::add(kept, registry, prefix, request, now).await,
+            "GET /v1/schedules" => schedules::list(kept, request).await,
+            "GET /v1/schedules/{schedule}" => schedules::show(kept, request).await,
+            "DELETE /v1/schedules/{schedule}" => schedules::remove(kept, request).await,
             _ => Err(no_such_route(request)),
         }
     }

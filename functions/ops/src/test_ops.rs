@@ -8,7 +8,7 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryArchive, MemoryEventLog, MemoryLetters, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemorySeals, MemoryTroubledDeliveries,
+    MemoryReceipts, MemoryRegistry, MemorySchedules, MemorySeals, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
@@ -30,6 +30,7 @@ pub(crate) type TestOps = Ops<
     MemoryReceipts,
     MemoryTroubledDeliveries,
     MemorySwitch,
+    MemorySchedules,
     MemorySeals,
     MemoryArchive,
 >;
@@ -69,7 +70,7 @@ pub(crate) fn ops() -> TestOps {
             letters: MemoryLetters::default(),
             queues: MemoryQueues::default(),
             upcasts: Upcasting::new(MemoryRegistry::default(), clock.clone()),
-            clock,
+            clock: clock.clone(),
         },
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
@@ -80,6 +81,7 @@ pub(crate) fn ops() -> TestOps {
             archive: MemoryArchive::default(),
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
+        schedules: MemorySchedules::new(clock),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }
