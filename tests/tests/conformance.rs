@@ -17,10 +17,10 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoLetters, DynamoLogIndex,
-    DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals, DynamoSuspensions,
-    DynamoSweepStore, DynamoTroubledDeliveries, decode_stream_image, encode_event_item,
-    explain_cancelled, keys, outbox_put,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
+    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals,
+    DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries, decode_stream_image,
+    encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
 use pillarbox_domain::log_hour::LogHour;
@@ -189,8 +189,11 @@ async fn receipts_conform() {
 async fn seals_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;
+    let reopenings = DynamoReopenings::new(engine.client.clone(), table.clone());
     let seals = DynamoSeals::new(engine.client, table);
-    pillarbox_testkit::seals::conformance(&seals, &ManualClock::default()).await;
+    let clock = ManualClock::default();
+    pillarbox_testkit::seals::conformance(&seals, &clock).await;
+    pillarbox_testkit::seals::reopened_hours(&seals, &reopenings, &clock).await;
 }
 
 #[tokio::test]
@@ -293,6 +296,14 @@ async fn subscriptions_of_more_than_a_page_are_all_read() {
         page.last_evaluated_key().is_some(),
         "one page holds all of them"
     );
+}
+
+#[tokio::test]
+async fn jobs_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("JobTable").await.name;
+    let jobs = DynamoJobs::new(engine.client, table);
+    conformance::jobs::jobs(&jobs, &ManualClock::default()).await;
 }
 
 #[tokio::test]

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::builders::{event_with, logged, tenant};
 use crate::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySweepQueue,
-    MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryArchive, MemoryDeadLetterQueue, MemoryEventLog,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySeals,
+    MemorySweepQueue, MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
 };
 
 /// What a bus is made of.
@@ -44,6 +44,10 @@ pub struct MemoryBus {
     pub sweeps: MemorySweepStore,
     /// What it found, where it was too much for one run.
     pub asked: MemorySweepQueue,
+    /// Closed hours.
+    pub archive: MemoryArchive,
+    /// And their seals.
+    pub seals: MemorySeals,
 }
 
 impl Default for MemoryBus {
@@ -63,11 +67,14 @@ impl Default for MemoryBus {
             switch: MemorySwitch::default(),
             sweeps: MemorySweepStore::default(),
             asked: MemorySweepQueue::default(),
+            archive: MemoryArchive::default(),
+            seals: MemorySeals::default(),
         }
     }
 }
 
-type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
+/// What brings events up on a [`MemoryBus`].
+pub type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
 
 impl MemoryBus {
     /// A bus with these subscriptions.
@@ -126,13 +133,13 @@ impl MemoryBus {
     /// One run of the sweep.
     pub async fn sweep_by(&self, rules: Rules) -> Result<Swept, StoreError> {
         let upcasts = self.upcasts();
-        self.sweeper(&upcasts, rules).run().await
+        self.sweeper(&upcasts).run(&rules).await
     }
 
     /// Handles the messages that runs of the sweep have left, each by itself.
     pub async fn take_asked(&self) -> Vec<Handed> {
         let upcasts = self.upcasts();
-        let sweep = self.sweeper(&upcasts, Rules::default());
+        let sweep = self.sweeper(&upcasts);
         let mut handed = Vec::new();
         for body in self.asked.take() {
             let found = read_message(&body).unwrap();
@@ -141,7 +148,8 @@ impl MemoryBus {
         handed
     }
 
-    fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>, rules: Rules) -> TestSweep<'a> {
+    /// The sweep of this bus.
+    pub fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>) -> TestSweep<'a> {
         Sweep {
             store: &self.sweeps,
             switch: &self.switch,
@@ -154,7 +162,6 @@ impl MemoryBus {
                 dead_letters: &self.dead_letters,
                 clock: &self.clock,
             },
-            rules,
         }
     }
 
@@ -170,7 +177,8 @@ impl MemoryBus {
         pass.await.unwrap().reminded
     }
 
-    fn upcasts(&self) -> Upcasts<'_> {
+    /// What brings this bus's events up to other versions.
+    pub fn upcasts(&self) -> Upcasts<'_> {
         Upcasting::new(&self.registry, self.clock.clone())
     }
 
@@ -200,7 +208,8 @@ impl MemoryBus {
     }
 }
 
-type TestDispatcher<'a> = Dispatcher<
+/// Dispatch on a [`MemoryBus`].
+pub type TestDispatcher<'a> = Dispatcher<
     'a,
     MemoryRegistry,
     MemoryQueues,
@@ -212,7 +221,8 @@ type TestDispatcher<'a> = Dispatcher<
     Trouble<'a, MemoryTroubledDeliveries, MemoryRetryQueue, MemoryDeadLetterQueue, MemoryRegistry>,
 >;
 
-type TestSweep<'a> = Sweep<
+/// The sweep of a [`MemoryBus`].
+pub type TestSweep<'a> = Sweep<
     'a,
     MemorySweepStore,
     MemorySwitch,
