@@ -17,9 +17,10 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
-    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters, DynamoLogIndex,
-    DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions, DynamoTroubledDeliveries,
-    decode_stream_image, encode_event_item, explain_cancelled, keys, outbox_put,
+    Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
+    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions,
+    DynamoTroubledDeliveries, decode_stream_image, encode_event_item, explain_cancelled, keys,
+    outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
 use pillarbox_domain::publish::{Appended, EventLog};

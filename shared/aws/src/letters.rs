@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::types::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use pillarbox_domain::letters::{
-    Change, Changed, DeadLetter, DeadLetterId, Kept, LetterPage, LetterStore, NewLetter, Redrive, RedriveId,
-    StateName,
+    Change, Changed, DeadLetter, DeadLetterId, Kept, LetterPage, LetterStore, NewLetter, Redrive,
+    RedriveId, StateName,
 };
 use pillarbox_domain::log_hour::{IdRange, Order};
 use pillarbox_domain::payload::Payloads;
