@@ -8,12 +8,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    dead_letters, dispatch, events, journey, keys, outbox, publish, schemas, subscriptions, tenants,
+    archive, dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay,
+    schedules, schemas, subscriptions, tenants, verify,
 };
 use crate::error::Error;
 use crate::output::Output;
 
-/// Publish and read events, see what became of them, and set up tenants, keys and subscriptions of a Pillarbox bus.
+/// Publish and read events, see what became of them, send them again, and set up tenants, keys and subscriptions of a Pillarbox bus.
 #[derive(Debug, Parser)]
 #[command(name = "pillarbox", version, arg_required_else_help = true)]
 pub struct Cli {
@@ -44,15 +45,30 @@ pub enum Command {
     DeadLetters(dead_letters::DeadLettersCommand),
     /// What became of an event: to whom it went, when, what failed and why
     Journey(journey::JourneyArgs),
+    /// Send events of the log again: to a new subscriber, or after something went wrong
+    Replay(replay::ReplayArgs),
+    /// Hand dead letters over again, as many as a filter finds
+    Redrive(redrive::RedriveArgs),
+    /// Replays and redrives, and how far they are
+    #[command(subcommand)]
+    Jobs(jobs::JobsCommand),
     /// Whether events are handed over at all (administrators only)
     #[command(subcommand)]
     Dispatch(dispatch::DispatchCommand),
     /// For programs that write events into the log in transactions of their own
     #[command(subcommand)]
     Outbox(outbox::OutboxCommand),
+    /// Replays and redrives that come again and again
+    #[command(subcommand)]
+    Schedules(schedules::SchedulesCommand),
     /// What the data of event types look like, in versions
     #[command(subcommand)]
     Schemas(schemas::SchemasCommand),
+    /// Prove that nothing is missing: the log against receipts, archive and seals, or a copy of the archive by itself
+    Verify(verify::VerifyArgs),
+    /// Hours of the log in the archive
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Ask the bus whether it is well
     Health,
 }

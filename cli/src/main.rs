@@ -1,5 +1,5 @@
-//! `pillarbox`: publish events, see what became of them, and set up tenants, keys and subscriptions of a Pillarbox
-//! bus.
+//! `pillarbox`: publish events, see what became of them, send them again, and set up tenants, keys and subscriptions of a
+//! Pillarbox bus.
 //!
 //! It speaks HTTP to the bus and to nothing else: it needs no AWS credentials. What it checks offline, it checks by
 //! the bus's own code.
@@ -8,6 +8,7 @@ mod admin_key;
 mod arguments;
 mod client;
 mod commands;
+mod dice;
 mod error;
 mod input;
 mod members;

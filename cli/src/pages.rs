@@ -37,7 +37,14 @@ pub trait Listed: DeserializeOwned {
 /// A page as the bus answers it.
 #[derive(Deserialize)]
 pub struct Page<T> {
-    #[serde(alias = "events", alias = "subscriptions", alias = "dead_letters")]
+    #[serde(
+        alias = "events",
+        alias = "subscriptions",
+        alias = "dead_letters",
+        alias = "jobs",
+        alias = "failures",
+        alias = "hours"
+    )]
     pub entries: Vec<T>,
     pub next_cursor: Option<String>,
     /// How many there are on all pages, of what the bus counts.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reqwest::StatusCode;
+
 /// Exponential back-off: after failed attempt `n` the step is `first_step × 2^(n-1)`, at most `max_step`,
 /// and the delay is between half the step and the whole step, as the jitter says. What the server asked
 /// for in `Retry-After` comes on top, so that callers told the same second still spread out.
@@ -61,6 +63,13 @@ impl RetryPolicy {
     }
 }
 
+/// Refusals that pass: too many requests, and everything that API Gateway answers while a function is
+/// starting, failing or overloaded. The bus may have stored the event before a 500; sending it again
+/// finds it there.
+pub fn is_passing(status: StatusCode) -> bool {
+    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -107,6 +116,24 @@ mod tests {
             ..RetryPolicy::default()
         };
         assert_eq!(policy.decide(1, None, 0), RetryDecision::GiveUp);
+    }
+
+    #[test]
+    fn what_passes_is_told_from_what_stays() {
+        for (status, expected) in [
+            (StatusCode::TOO_MANY_REQUESTS, true),
+            (StatusCode::INTERNAL_SERVER_ERROR, true),
+            (StatusCode::BAD_GATEWAY, true),
+            (StatusCode::SERVICE_UNAVAILABLE, true),
+            (StatusCode::GATEWAY_TIMEOUT, true),
+            (StatusCode::BAD_REQUEST, false),
+            (StatusCode::UNAUTHORIZED, false),
+            (StatusCode::CONFLICT, false),
+            (StatusCode::PAYLOAD_TOO_LARGE, false),
+            (StatusCode::FOUND, false),
+        ] {
+            assert_eq!(is_passing(status), expected, "{status}");
+        }
     }
 
     proptest! {

@@ -26,13 +26,40 @@ pub fn to_text(time: UtcDateTime) -> String {
     )
 }
 
-/// An offset for people, in its two largest units and cut off there: `+41 ms`, `+1.2 s`, `+5 m 3 s`, `+2 h`,
-/// `+3 d 4 h`.
+/// A duration on the command line: a whole number and its unit, `s`, `m`, `h` or `d`.
+///
+/// # Errors
+/// What it looks like; clap adds the value and the option.
+pub fn parse_span(text: &str) -> Result<Duration, &'static str> {
+    let parsed = || {
+        let (unit_at, unit) = text.char_indices().last()?;
+        let seconds: u32 = match unit {
+            's' => 1,
+            'm' => 60,
+            'h' => 60 * 60,
+            'd' => 24 * 60 * 60,
+            _ => return None,
+        };
+        // In 32 bits, so that any is a time before now.
+        let number: u32 = text[..unit_at].parse().ok()?;
+        number.checked_mul(seconds).filter(|seconds| *seconds > 0)
+    };
+    let seconds = parsed().ok_or("must be a whole number and s, m, h or d, as in 24h")?;
+    Ok(Duration::seconds(seconds.into()))
+}
+
+/// An offset for people, as [`span`] has it: `+41 ms`, `-1.2 s`.
 pub fn offset(duration: Duration) -> String {
     let sign = if duration.is_negative() { '-' } else { '+' };
+    format!("{sign}{}", span(duration))
+}
+
+/// How long something is for people, in its two largest units and cut off there: `41 ms`, `1.2 s`, `5 m 3 s`, `2 h`,
+/// `3 d 4 h`.
+pub fn span(duration: Duration) -> String {
     let millis = duration.whole_milliseconds().unsigned_abs();
     let seconds = millis / 1_000;
-    let told = match seconds {
+    match seconds {
         0 => format!("{millis} ms"),
         1..60 => match millis % 1_000 / 100 {
             0 => format!("{seconds} s"),
@@ -41,8 +68,7 @@ pub fn offset(duration: Duration) -> String {
         60..3_600 => two_units(seconds / 60, "m", seconds % 60, "s"),
         3_600..86_400 => two_units(seconds / 3_600, "h", seconds / 60 % 60, "m"),
         _ => two_units(seconds / 86_400, "d", seconds / 3_600 % 24, "h"),
-    };
-    format!("{sign}{told}")
+    }
 }
 
 fn two_units(large: u128, large_unit: &str, small: u128, small_unit: &str) -> String {
@@ -76,6 +102,23 @@ mod tests {
         ];
         for (millis, expected) in cases {
             assert_eq!(offset(Duration::milliseconds(millis)), expected);
+        }
+    }
+
+    #[test]
+    fn spans_are_a_number_and_a_unit() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("30m", 1_800),
+            ("24h", 86_400),
+            ("7d", 604_800),
+        ] {
+            assert_eq!(parse_span(text), Ok(Duration::seconds(seconds)));
+        }
+        for text in [
+            "", "h", "24", "24 h", "1.5h", "-1h", "0d", "1w", "1é", "100000d",
+        ] {
+            assert!(parse_span(text).is_err(), "{text}");
         }
     }
 

@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
 
+from scheduler_corrections import correct_scheduler
 from stream_mapping import StreamPoller
 
 CORRECTED_VERSION = "1.5.33"
@@ -51,7 +52,7 @@ def apply_corrections() -> StreamPoller:
     """Put every correction in place, once, before the emulator serves; what polls streams is returned."""
     require_corrected_version()
     from ministack.core import iam_actions, iam_evaluator, lambda_runtime
-    from ministack.services import dynamodb, lambda_svc
+    from ministack.services import dynamodb, eventbridge, lambda_svc, scheduler
 
     put_partiql_inserts_on_the_stream(dynamodb)
     authorize_batches_as_single_calls(iam_actions)
@@ -59,6 +60,7 @@ def apply_corrections() -> StreamPoller:
     authorize_partiql_by_statement(iam_actions, dynamodb)
     count_loopback_as_tls(iam_evaluator)
     answer_before_the_log_is_quiet(lambda_runtime)
+    correct_scheduler(scheduler, eventbridge, iam_actions)
     poller = StreamPoller()
     lambda_svc._poll_dynamodb_streams = poller.poll
     return poller

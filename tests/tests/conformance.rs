@@ -18,14 +18,16 @@ use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
 use pillarbox_aws::{
     Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
-    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoSeals, DynamoSuspensions,
-    DynamoTroubledDeliveries, decode_stream_image, encode_event_item, explain_cancelled, keys,
-    outbox_put,
+    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals,
+    DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries, decode_stream_image,
+    encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
 use pillarbox_domain::registry::{Added, Registry, Tenants};
+use pillarbox_domain::seal::{Reopening, Reopenings};
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, LoggedEvent};
@@ -187,8 +189,44 @@ async fn receipts_conform() {
 async fn seals_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;
+    let reopenings = DynamoReopenings::new(engine.client.clone(), table.clone());
     let seals = DynamoSeals::new(engine.client, table);
-    pillarbox_testkit::seals::conformance(&seals, &ManualClock::default()).await;
+    let clock = ManualClock::default();
+    pillarbox_testkit::seals::conformance(&seals, &clock).await;
+    pillarbox_testkit::seals::reopened_hours(&seals, &reopenings, &clock).await;
+}
+
+#[tokio::test]
+async fn the_sweep_s_state_conforms() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let store = DynamoSweepStore::new(engine.client, table);
+    pillarbox_testkit::sweep::sweep_states(&store, &ManualClock::default()).await;
+}
+
+#[tokio::test]
+async fn a_reopened_hour_is_one_item_whose_time_is_that_of_the_last_note() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let reopenings = DynamoReopenings::new(engine.client.clone(), table.clone());
+    let clock = ManualClock::at(utc_datetime!(2026-11-23 12:34:56.789));
+    for _ in 0..2 {
+        let reopening = Reopening {
+            tenant: tenant("demo"),
+            hour: LogHour::at(utc_datetime!(2026-11-20 07:00)),
+            noted_at: clock.now(),
+        };
+        reopenings.reopen(&reopening).await.unwrap();
+        clock.advance(Duration::from_millis(1));
+    }
+    let all = engine.client.scan().table_name(table).send().await.unwrap();
+    let [item] = all.items() else {
+        panic!("{all:?}");
+    };
+    assert_eq!(item["pk"], text("REOPENED"));
+    assert_eq!(item["sk"], text("2026112007#demo"));
+    assert_eq!(item["noted_ms"].as_n().unwrap(), "1795437296790");
+    assert_eq!(item.len(), 3);
 }
 
 /// What stands in an index costs; a delivery that is settled well is in none any more.

@@ -1,16 +1,22 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
+pub mod archive;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod events;
 pub mod health;
+pub mod jobs;
 pub mod journey;
 pub mod keys;
 pub mod outbox;
 pub mod publish;
+pub mod redrive;
+pub mod replay;
+pub mod schedules;
 pub mod schemas;
 pub mod subscriptions;
 pub mod tenants;
+pub mod verify;
 
 use crate::arguments::{Cli, Command};
 use crate::error::Error;
@@ -29,9 +35,15 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
         Command::DeadLetters(command) => dead_letters::run(command, global).await,
         Command::Journey(args) => journey::run(args, global).await,
+        Command::Replay(args) => replay::run(args, global).await,
+        Command::Redrive(args) => redrive::run(args, global).await,
+        Command::Jobs(command) => jobs::run(command, global).await,
         Command::Dispatch(command) => dispatch::run(command, global).await,
         Command::Outbox(command) => outbox::run(command, global).await,
+        Command::Schedules(command) => schedules::run(command, global).await,
         Command::Schemas(command) => schemas::run(command, global).await,
+        Command::Verify(args) => verify::run(args, global).await,
+        Command::Archive(command) => archive::run(command, global).await,
         Command::Health => health::run(global).await,
     }
 }

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from conftest import Clients
 from local_aws import REGION, Engine
 from test_partiql_streams import insert, make_table
+from test_schedules import make_schedule
 from test_stream_mapping import make_role, queue_arn
 
 
@@ -80,6 +81,80 @@ def test_looking_at_a_mapping_and_changing_it_are_permissions_of_their_own(
     assert refusal.value.response["Error"]["Code"] == "ResourceNotFoundException"
     assert_denied(calls[may_not])
     assert_denied(client.list_event_source_mappings)
+
+
+@pytest.mark.parametrize(
+    ("action", "may"),
+    [
+        ("scheduler:CreateSchedule", "create"),
+        ("scheduler:GetSchedule", "get"),
+        ("scheduler:DeleteSchedule", "delete"),
+    ],
+)
+def test_a_schedule_needs_the_permission_on_its_group(
+    corrected: Clients, as_role: Callable[..., Clients], name: str, action: str, may: str
+) -> None:
+    for group in (name, f"{name}-other"):
+        corrected("scheduler").create_schedule_group(Name=group)
+    own = f"arn:aws:scheduler:{REGION}:000000000000:schedule/{name}/*"
+    scheduler = as_role(action, own)("scheduler")
+    passed = f"arn:aws:iam::000000000000:role/{name}"
+    allow(corrected, name, "iam:PassRole", passed)
+    calls = calls_about_a_schedule(scheduler, passed)
+    with pytest.raises(ClientError) as refused:
+        calls.pop(may)(f"{name}-other")
+    assert refused.value.response["Error"]["Code"].startswith("AccessDenied")
+    for call in calls.values():
+        assert_denied(lambda call=call: call(name))
+    if may != "create":
+        make_schedule(corrected, "a.b", GroupName=name)
+    calls_about_a_schedule(scheduler, passed)[may](name)
+    assert_denied(lambda: scheduler.list_schedules(GroupName=name))
+
+
+def test_lists_of_schedules_are_a_permission_on_all(
+    corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
+    corrected("scheduler").create_schedule_group(Name=name)
+    scheduler = as_role("scheduler:ListSchedules", "*")("scheduler")
+    assert scheduler.list_schedules(GroupName=name)["Schedules"] == []
+
+
+def test_a_role_is_given_to_a_schedule_by_who_may_pass_it(
+    corrected: Clients, as_role: Callable[..., Clients], name: str
+) -> None:
+    corrected("scheduler").create_schedule_group(Name=name)
+    scheduler = as_role("scheduler:CreateSchedule", f"arn:aws:scheduler:{REGION}:000000000000:schedule/{name}/*")(
+        "scheduler"
+    )
+    passed, other = (f"arn:aws:iam::000000000000:role/{role}" for role in (name, f"{name}-other"))
+    assert_denied(lambda: calls_about_a_schedule(scheduler, passed)["create"](name))
+    condition = {"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}
+    allow(corrected, name, "iam:PassRole", passed, condition)
+    assert_denied(lambda: calls_about_a_schedule(scheduler, passed)["create"](name))
+    allow(corrected, name, "iam:PassRole", passed, {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})
+    assert_denied(lambda: calls_about_a_schedule(scheduler, other)["create"](name))
+    calls_about_a_schedule(scheduler, passed)["create"](name)
+
+
+def calls_about_a_schedule(scheduler: Any, role_arn: str) -> dict[str, Callable[[str], Any]]:
+    """What can be done with the schedule `a.b` of a group."""
+    make = {"ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": {"Mode": "OFF"}}
+    target = {"Arn": queue_arn("any"), "RoleArn": role_arn}
+    return {
+        "create": lambda group: scheduler.create_schedule(Name="a.b", GroupName=group, Target=target, **make),
+        "get": lambda group: scheduler.get_schedule(Name="a.b", GroupName=group),
+        "delete": lambda group: scheduler.delete_schedule(Name="a.b", GroupName=group),
+    }
+
+
+def allow(clients: Clients, role: str, action: str, resource: str, condition: dict | None = None) -> None:
+    """Let a role do one more thing, whatever it was before."""
+    statement = {"Effect": "Allow", "Action": action, "Resource": resource} | (
+        {"Condition": condition} if condition else {}
+    )
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    clients("iam").put_role_policy(RoleName=role, PolicyName="more", PolicyDocument=document)
 
 
 def test_inserting_needs_the_permission_to_insert_whatever_the_call(

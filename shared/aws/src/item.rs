@@ -119,6 +119,12 @@ impl<'a> Reader<'a> {
         UtcDateTime::from_unix_timestamp_nanos(nanos).map_err(|error| self.malformed(name, error))
     }
 
+    /// The same, where there need not be one.
+    pub(crate) fn optional_millis(&self, name: &str) -> Result<Option<UtcDateTime>, StoreError> {
+        let is_there = self.item.contains_key(name);
+        is_there.then(|| self.millis(name)).transpose()
+    }
+
     /// A time in seconds since 1970.
     pub(crate) fn seconds(&self, name: &str) -> Result<UtcDateTime, StoreError> {
         UtcDateTime::from_unix_timestamp(self.number(name)?)

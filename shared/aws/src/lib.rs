@@ -33,6 +33,8 @@ mod schemas;
 mod seals;
 mod subscription_item;
 mod subscriptions;
+mod sweep;
+mod sweep_queue;
 mod tenant_list;
 mod tenants;
 mod trouble;
@@ -63,6 +65,8 @@ pub use retry_queue::SqsRetryQueue;
 pub use schedules::{ScheduleTarget, SchedulerSchedules};
 pub use seals::DynamoSeals;
 pub use subscriptions::DynamoSuspensions;
+pub use sweep::DynamoSweepStore;
+pub use sweep_queue::SqsSweepQueue;
 pub use trouble::DynamoTroubledDeliveries;
 pub use visibility::SqsVisibility;
 

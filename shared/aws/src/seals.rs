@@ -7,18 +7,16 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use pillarbox_domain::log_hour::LogHour;
-use pillarbox_domain::seal::{Reopening, SealHead, SealLink, SealRow, SealStore};
+use pillarbox_domain::seal::{MAX_REVISION, Reopening, SealHead, SealLink, SealRow, SealStore};
 use pillarbox_domain::{EventId, StoreError};
 use time::UtcDateTime;
 
 use crate::error::store_error;
 use crate::item::{Item, Reader, millis, s};
 use crate::keys;
+use crate::reopenings::NOTED;
 
 const TRANSACTION: &str = "TransactWriteItems";
-
-/// The highest revision that keys have room for.
-const MAX_REVISION: u32 = 9_999;
 
 const KEY: &str = "key";
 const SHA256: &str = "sha256";
@@ -30,7 +28,6 @@ const SEALED_BEFORE: &str = "sealed_before";
 const FIRST: &str = "first";
 const HOLDER: &str = "holder";
 const HELD_UNTIL: &str = "held_until_ms";
-const NOTED_AT: &str = "noted_ms";
 
 /// Seals in one table.
 #[derive(Clone)]
@@ -261,7 +258,7 @@ impl SealStore for DynamoSeals {
             .key(keys::PK, s(keys::REOPENED))
             .key(keys::SK, s(key))
             .condition_expression("#noted = :noted")
-            .expression_attribute_names("#noted", NOTED_AT)
+            .expression_attribute_names("#noted", NOTED)
             .expression_attribute_values(":noted", millis(reopening.noted_at))
             .send()
             .await;
@@ -373,7 +370,7 @@ fn decode_reopening(item: &Item) -> Result<Reopening, StoreError> {
     Ok(Reopening {
         tenant,
         hour,
-        noted_at: reader.millis(NOTED_AT)?,
+        noted_at: reader.millis(NOTED)?,
     })
 }
 

@@ -47,6 +47,7 @@ mod shown_time;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;
+pub mod sweep;
 pub mod tenant;
 pub mod tenant_settings;
 pub mod timed_cache;

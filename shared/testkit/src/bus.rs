@@ -1,17 +1,19 @@
-//! A whole bus in memory: dispatch and retry on fakes that fail where a test wants it.
+//! A whole bus in memory: dispatch, retry and sweep on fakes that fail where a test wants it.
 
 use pillarbox_domain::dispatch::{Dispatched, Dispatcher, Trouble};
 use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::retry::{Retrier, Retry};
 use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::sweep::{HandOver, Handed, Rules, Sweep, Swept, read_message};
 use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{LoggedEvent, StoreError, Subscription};
 use serde_json::{Value, json};
 
 use crate::builders::{event_with, logged, tenant};
 use crate::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryArchive, MemoryDeadLetterQueue, MemoryEventLog,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySeals,
+    MemorySweepQueue, MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
 };
 
 /// What a bus is made of.
@@ -36,6 +38,16 @@ pub struct MemoryBus {
     pub rows: MemoryTroubledDeliveries,
     /// What reminds of them.
     pub reminders: MemoryRetryQueue,
+    /// Whether dispatch is on, as the sweep is told.
+    pub switch: MemorySwitch,
+    /// How far the sweep has come.
+    pub sweeps: MemorySweepStore,
+    /// What it found, where it was too much for one run.
+    pub asked: MemorySweepQueue,
+    /// Closed hours.
+    pub archive: MemoryArchive,
+    /// And their seals.
+    pub seals: MemorySeals,
 }
 
 impl Default for MemoryBus {
@@ -52,11 +64,17 @@ impl Default for MemoryBus {
             dead_letters: MemoryDeadLetterQueue::default(),
             rows: MemoryTroubledDeliveries::default(),
             reminders: MemoryRetryQueue::default(),
+            switch: MemorySwitch::default(),
+            sweeps: MemorySweepStore::default(),
+            asked: MemorySweepQueue::default(),
+            archive: MemoryArchive::default(),
+            seals: MemorySeals::default(),
         }
     }
 }
 
-type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
+/// What brings events up on a [`MemoryBus`].
+pub type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
 
 impl MemoryBus {
     /// A bus with these subscriptions.
@@ -86,13 +104,17 @@ impl MemoryBus {
 
     /// Dispatches events.
     pub async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
-        let dispatcher = Dispatcher {
+        self.dispatcher(&self.upcasts()).dispatch(events).await
+    }
+
+    fn dispatcher<'a>(&'a self, upcasts: &'a Upcasts<'a>) -> TestDispatcher<'a> {
+        Dispatcher {
             subscriptions: &self.registry,
             queues: &self.queues,
             receipts: &self.receipts,
             marks: &self.marks,
             reopenings: &self.reopenings,
-            upcasts: &self.upcasts(),
+            upcasts,
             clock: &self.clock,
             trouble: Trouble {
                 rows: &self.rows,
@@ -100,8 +122,47 @@ impl MemoryBus {
                 dead_letters: &self.dead_letters,
                 suspensions: &self.registry,
             },
-        };
-        dispatcher.dispatch(events).await
+        }
+    }
+
+    /// One run of the sweep by the rules that hold when nobody says otherwise.
+    pub async fn sweep(&self) -> Swept {
+        self.sweep_by(Rules::default()).await.unwrap()
+    }
+
+    /// One run of the sweep.
+    pub async fn sweep_by(&self, rules: Rules) -> Result<Swept, StoreError> {
+        let upcasts = self.upcasts();
+        self.sweeper(&upcasts).run(&rules).await
+    }
+
+    /// Handles the messages that runs of the sweep have left, each by itself.
+    pub async fn take_asked(&self) -> Vec<Handed> {
+        let upcasts = self.upcasts();
+        let sweep = self.sweeper(&upcasts);
+        let mut handed = Vec::new();
+        for body in self.asked.take() {
+            let found = read_message(&body).unwrap();
+            handed.extend(sweep.take(found).await.unwrap());
+        }
+        handed
+    }
+
+    /// The sweep of this bus.
+    pub fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>) -> TestSweep<'a> {
+        Sweep {
+            store: &self.sweeps,
+            switch: &self.switch,
+            registry: &self.registry,
+            queue: &self.asked,
+            hand_over: HandOver {
+                receipts: &self.receipts,
+                log: &self.log,
+                dispatcher: self.dispatcher(upcasts),
+                dead_letters: &self.dead_letters,
+                clock: &self.clock,
+            },
+        }
     }
 
     /// Tries a delivery again.
@@ -116,7 +177,8 @@ impl MemoryBus {
         pass.await.unwrap().reminded
     }
 
-    fn upcasts(&self) -> Upcasts<'_> {
+    /// What brings this bus's events up to other versions.
+    pub fn upcasts(&self) -> Upcasts<'_> {
         Upcasting::new(&self.registry, self.clock.clone())
     }
 
@@ -145,6 +207,33 @@ impl MemoryBus {
             .collect()
     }
 }
+
+/// Dispatch on a [`MemoryBus`].
+pub type TestDispatcher<'a> = Dispatcher<
+    'a,
+    MemoryRegistry,
+    MemoryQueues,
+    MemoryReceipts,
+    MemoryActiveHours,
+    MemoryReopenings,
+    Upcasts<'a>,
+    ManualClock,
+    Trouble<'a, MemoryTroubledDeliveries, MemoryRetryQueue, MemoryDeadLetterQueue, MemoryRegistry>,
+>;
+
+/// The sweep of a [`MemoryBus`].
+pub type TestSweep<'a> = Sweep<
+    'a,
+    MemorySweepStore,
+    MemorySwitch,
+    MemoryRegistry,
+    MemorySweepQueue,
+    MemoryReceipts,
+    MemoryEventLog<ManualClock>,
+    TestDispatcher<'a>,
+    MemoryDeadLetterQueue,
+    ManualClock,
+>;
 
 type TestRetrier<'a, 'u> = Retrier<
     'a,

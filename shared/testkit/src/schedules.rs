@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use pillarbox_domain::schedule::{
-    KeptSchedule, Schedule, ScheduleError, ScheduleName, ScheduleRequest, Scheduled, Schedules,
+    KeptSchedule, Schedule, ScheduleError, ScheduleName, Scheduled, Schedules, request,
 };
 use pillarbox_domain::subscription::request::FieldFault;
 use pillarbox_domain::{Clock, StoreError, TenantId};
@@ -90,21 +90,14 @@ impl Schedules for MemorySchedules {
 /// A schedule of this name that replays the day before each night, with these members over it.
 pub fn schedule(name: &str, members: Value) -> Schedule {
     let mut wanted = json!({
+        "name": name,
         "expression": "cron(0 3 * * ? *)",
         "replay": { "filter": { "range": "yesterday" }, "target": { "all": true } },
     });
     for (member, value) in members.as_object().unwrap() {
         wanted[member] = value.clone();
     }
-    let text = |member: &str| wanted[member].as_str().map(str::to_owned);
-    let request = ScheduleRequest {
-        name: name.to_owned(),
-        expression: text("expression").unwrap(),
-        timezone: text("timezone"),
-        replay: wanted["replay"].as_object().cloned(),
-        redrive: wanted["redrive"].as_object().cloned(),
-    };
-    let (schedule, _) = request.read("", ManualClock::default().now()).unwrap();
+    let (schedule, _) = request::read(&wanted, "", ManualClock::default().now()).unwrap();
     schedule
 }
 

@@ -47,6 +47,12 @@ impl MemorySeals {
         state.rows.insert((row.hour, row.revision), row);
     }
 
+    /// Takes a row away, as somebody with too many permissions might.
+    pub fn remove(&self, hour: LogHour, revision: u32) {
+        let removed = self.state.lock().unwrap().rows.remove(&(hour, revision));
+        assert!(removed.is_some(), "{hour:?} {revision}");
+    }
+
     fn call(&self, operation: &'static str) -> Result<(), StoreError> {
         match *self.failing.lock().unwrap() {
             true => Err(StoreError::Throttled { operation }),

@@ -4,7 +4,7 @@
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
     MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
-    MemoryTroubledDeliveries, conformance,
+    MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
 #[tokio::test]
@@ -95,4 +95,10 @@ async fn the_memory_answers_conform() {
 #[tokio::test]
 async fn the_memory_schedules_conform() {
     pillarbox_testkit::schedules::conformance(&MemorySchedules::default()).await;
+}
+
+#[tokio::test]
+async fn the_memory_sweep_store_conforms() {
+    let clock = ManualClock::default();
+    pillarbox_testkit::sweep::sweep_states(&MemorySweepStore::default(), &clock).await;
 }

@@ -17,6 +17,7 @@ mod patterns;
 mod queries;
 mod recovery;
 mod replays;
+mod schedules;
 mod schemas;
 mod storage;
 mod stored_once;

@@ -24,7 +24,8 @@ pub enum DeadLettersCommand {
     Ls(LsArgs),
     /// Show a dead letter, and the event in it
     Get(GetArgs),
-    /// Hand dead letters over again, each to the subscription that it failed at
+    /// Hand dead letters over again, each to the subscription that it failed at; for many, `pillarbox redrive` leaves the
+    /// work to the bus
     Redrive(RedriveArgs),
     /// Put a dead letter aside for good
     Discard(DiscardArgs),

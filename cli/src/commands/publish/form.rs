@@ -8,9 +8,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::groups::Room;
-use super::sender::{Outcome, Reason, Verdict, is_passing};
+use super::sender::{Outcome, Reason, Verdict};
 use crate::client::{Answer, BusClient, Publication};
 use crate::problem::{FieldError, Problem};
+use crate::retry::is_passing;
 
 /// Events of one batch, as the bus takes them (`MAX_BATCH_EVENTS`).
 pub const MAX_BATCH: usize = 1_000;

@@ -8,6 +8,7 @@ use serde::de::IgnoredAny;
 use super::form::{Form, MAX_ATOMIC};
 use super::lines::{Line, MAX_LINE_BYTES};
 use crate::client::BusClient;
+use crate::dice::jitter;
 use crate::error::Error;
 use crate::retry::{RetryDecision, RetryPolicy};
 
@@ -254,13 +255,6 @@ impl Reason {
     }
 }
 
-/// Refusals that pass: too many requests, and everything that API Gateway answers while a function is
-/// starting, failing or overloaded. The bus may have stored the event before a 500; sending it again
-/// finds it there.
-pub fn is_passing(status: StatusCode) -> bool {
-    status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error()
-}
-
 /// Lets through what is one JSON object. What is in it the bus checks.
 fn check(content: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
     let line = content.ok_or_else(|| format!("is longer than {MAX_LINE_BYTES} bytes"))?;
@@ -270,11 +264,6 @@ fn check(content: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
     } else {
         Err("is JSON, but not an object: one CloudEvent a line is expected".to_owned())
     }
-}
-
-/// All values equally likely. Without randomness the longest delay is taken, which is always allowed.
-fn jitter() -> u32 {
-    getrandom::u32().unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -299,23 +288,5 @@ mod tests {
         }
         assert!(check(Some(vec![0xff])).unwrap_err().contains("is not JSON"));
         assert!(check(None).unwrap_err().contains("longer than"));
-    }
-
-    #[test]
-    fn what_passes_is_told_from_what_stays() {
-        for (status, expected) in [
-            (StatusCode::TOO_MANY_REQUESTS, true),
-            (StatusCode::INTERNAL_SERVER_ERROR, true),
-            (StatusCode::BAD_GATEWAY, true),
-            (StatusCode::SERVICE_UNAVAILABLE, true),
-            (StatusCode::GATEWAY_TIMEOUT, true),
-            (StatusCode::BAD_REQUEST, false),
-            (StatusCode::UNAUTHORIZED, false),
-            (StatusCode::CONFLICT, false),
-            (StatusCode::PAYLOAD_TOO_LARGE, false),
-            (StatusCode::FOUND, false),
-        ] {
-            assert_eq!(is_passing(status), expected, "{status}");
-        }
     }
 }

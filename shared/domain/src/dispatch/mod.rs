@@ -101,6 +101,12 @@ pub struct Trouble<'a, T, Q, D, S> {
     pub suspensions: &'a S,
 }
 
+/// Hands events over: a [`Dispatcher`], for who need not know what it is made of.
+pub trait Dispatching {
+    /// Hands the events over and writes it down.
+    fn dispatch(&self, events: &[LoggedEvent]) -> impl Future<Output = Dispatched>;
+}
+
 /// Where the parts of a dispatch are.
 pub struct Dispatcher<'a, S, Q, R, M, O, U, C, T> {
     /// Who is subscribed.
@@ -290,6 +296,26 @@ where
             }
         }
         outcomes
+    }
+}
+
+impl<S, Q, R, M, O, U, C, T, N, D, P> Dispatching
+    for Dispatcher<'_, S, Q, R, M, O, U, C, Trouble<'_, T, N, D, P>>
+where
+    S: Subscriptions + Sync,
+    Q: DeliveryQueues + Sync,
+    R: Receipts + Sync,
+    M: HourMarks + Sync,
+    O: Reopenings + Sync,
+    U: Upcasts + Sync,
+    C: Clock + Sync,
+    T: TroubledDeliveries + Sync,
+    N: RetryQueue + Sync,
+    D: DeadLetterQueue + Sync,
+    P: Suspensions + Sync,
+{
+    async fn dispatch(&self, events: &[LoggedEvent]) -> Dispatched {
+        Dispatcher::dispatch(self, events).await
     }
 }
 

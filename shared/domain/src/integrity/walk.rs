@@ -121,17 +121,21 @@ where
         while let Some(ids) = rest.filter(|_| looked_at.may_have_events(self.auditor.now)) {
             let reach = self.reach(&looked_at, ids);
             let Some(ids) = reach.filter(|_| is_first || !self.budget.is_spent()) else {
-                self.hours.push(looked_at.ledger);
+                self.put(looked_at);
                 return Ok(Some(ids.first()));
             };
             is_first = false;
             let done = self.slice(&mut looked_at, ids).await?;
             rest = all.beyond(done, Order::Oldest);
         }
-        if looked_at.has_anything() {
-            self.hours.push(looked_at.ledger);
-        }
+        self.put(looked_at);
         Ok(None)
+    }
+
+    fn put(&mut self, hour: Hour) {
+        if hour.has_anything() {
+            self.hours.push(hour.ledger);
+        }
     }
 
     fn reach(&self, hour: &Hour, ids: IdRange) -> Option<IdRange> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::subscription::request::{FieldFault, Whole};
 
 /// An object that is being read. A member that is null is not there.
-pub(super) struct Members<'a, 'f> {
+pub(crate) struct Members<'a, 'f> {
     given: Option<&'a Map<String, Value>>,
     is_malformed: bool,
     /// What stands before the names of its members in a fault: `filter.`
@@ -15,7 +15,7 @@ pub(super) struct Members<'a, 'f> {
 
 impl<'a, 'f> Members<'a, 'f> {
     /// The members of a whole body; it may have these.
-    pub(super) fn of_body(
+    pub(crate) fn of_body(
         body: &'a Value,
         known: &[&str],
         faults: &'f mut Vec<FieldFault>,
@@ -24,7 +24,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// An object that is a member of this one; it may have these.
-    pub(super) fn object<'s>(&'s mut self, name: &str, known: &[&str]) -> Members<'a, 's> {
+    pub(crate) fn object<'s>(&'s mut self, name: &str, known: &[&str]) -> Members<'a, 's> {
         let full = format!("{}{name}", self.path);
         let path = format!("{full}.");
         Members::of(&full, path, self.get(name), known, self.faults)
@@ -57,12 +57,12 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// Whether something is there that is no object, which was told.
-    pub(super) fn is_malformed(&self) -> bool {
+    pub(crate) fn is_malformed(&self) -> bool {
         self.is_malformed
     }
 
     /// Whether it has a member of this name.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(crate) fn has(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
@@ -72,7 +72,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// What a text means.
-    pub(super) fn text<T>(
+    pub(crate) fn text<T>(
         &mut self,
         name: &str,
         read: impl FnOnce(&str) -> Result<T, String>,
@@ -86,7 +86,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// What each text of a list means, which has 1 to `most`; empty when it is not there.
-    pub(super) fn texts<T>(
+    pub(crate) fn texts<T>(
         &mut self,
         name: &str,
         most: usize,
@@ -116,7 +116,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn number(&mut self, name: &str, most: u32) -> Option<u32> {
+    pub(crate) fn number(&mut self, name: &str, most: u32) -> Option<u32> {
         let value = self.get(name)?;
         let whole = value.as_number().and_then(|number| Whole::of(number).0);
         let number = whole.and_then(|whole| u32::try_from(whole).ok());
@@ -128,7 +128,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// Whether something is wished; it is not when nothing is said.
-    pub(super) fn flag(&mut self, name: &str) -> bool {
+    pub(crate) fn flag(&mut self, name: &str) -> bool {
         match self.get(name) {
             None => false,
             Some(Value::Bool(flag)) => *flag,
@@ -140,7 +140,7 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// Whether a member is true, which is all that it may be.
-    pub(super) fn is_true(&mut self, name: &str) -> bool {
+    pub(crate) fn is_true(&mut self, name: &str) -> bool {
         let is_true = self.get(name) == Some(&Value::Bool(true));
         if !is_true {
             self.fault(name, "must be true");
@@ -149,19 +149,19 @@ impl<'a, 'f> Members<'a, 'f> {
     }
 
     /// Tells a fault of a member.
-    pub(super) fn fault(&mut self, name: &str, detail: impl ToString) {
+    pub(crate) fn fault(&mut self, name: &str, detail: impl ToString) {
         let name = format!("{}{name}", self.path);
         self.faults.push(FieldFault::new(name, detail));
     }
 
     /// Tells a fault of the object as a whole.
-    pub(super) fn fault_of_all(&mut self, detail: impl ToString) {
+    pub(crate) fn fault_of_all(&mut self, detail: impl ToString) {
         let name = self.path.trim_end_matches('.').to_owned();
         self.faults.push(FieldFault::new(name, detail));
     }
 
     /// What a reader of its own makes of a text; it tells its faults itself.
-    pub(super) fn told_by<T>(
+    pub(crate) fn told_by<T>(
         &mut self,
         name: &str,
         read: impl FnOnce(&str, &str, &mut Vec<FieldFault>) -> Option<T>,

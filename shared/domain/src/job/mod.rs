@@ -15,7 +15,7 @@
 mod archived;
 mod change;
 mod filter;
-mod members;
+pub(crate) mod members;
 mod pace;
 mod planner;
 mod ports;

@@ -1,5 +1,8 @@
 //! A call at one of a schedule's times: how it is written into the schedule, and what is read of it when it comes.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -7,7 +10,7 @@ use sha2::{Digest, Sha256};
 use time::UtcDateTime;
 use uuid::Builder;
 
-use super::request::{one_of, parsed, timezone};
+use super::request::one_of;
 use super::{Schedule, ScheduleName, ScheduledWork, Timezone, WorkKind};
 use crate::event_id::EventId;
 use crate::job::{JobId, JobSpec};
@@ -72,8 +75,8 @@ struct Read {
     name: String,
     timezone: Option<String>,
     scheduled_at: String,
-    replay: Option<Map<String, Value>>,
-    redrive: Option<Map<String, Value>>,
+    replay: Option<Value>,
+    redrive: Option<Value>,
 }
 
 impl ScheduledCall {
@@ -170,8 +173,11 @@ impl Read {
         let mut faults = vec![];
         let tenant = parsed("tenant", &self.tenant, &mut faults);
         let name = parsed("name", &self.name, &mut faults);
-        let timezone = timezone(self.timezone.as_deref(), &mut faults);
-        let work = one_of(self.replay, self.redrive, &mut faults);
+        let timezone = match &self.timezone {
+            Some(name) => parsed("timezone", name, &mut faults),
+            None => Some(Timezone::default()),
+        };
+        let work = one_of(self.replay.as_ref(), self.redrive.as_ref(), &mut faults);
         let work = work.and_then(|(kind, body)| ScheduledWork::read(kind, body, &mut faults));
         match (tenant, name, timezone, work) {
             (Some(tenant), Some(name), Some(timezone), Some(work)) => Ok(ScheduledCall {
@@ -184,6 +190,15 @@ impl Read {
             _ => Err(InvalidCall::Parts(faults)),
         }
     }
+}
+
+fn parsed<T: FromStr<Err: Display>>(
+    name: &str,
+    text: &str,
+    faults: &mut Vec<FieldFault>,
+) -> Option<T> {
+    let told = |error| faults.push(FieldFault::new(name, error));
+    text.parse().map_err(told).ok()
 }
 
 /// JSON in which nothing is taken for a keyword, such as `<aws.scheduler.scheduled-time>`, and replaced.
@@ -203,7 +218,6 @@ mod tests {
     use super::*;
     use crate::job::{Target, Work};
     use crate::log_hour::IdRange;
-    use crate::schedule::ScheduleRequest;
     use serde_json::json;
     use time::macros::utc_datetime;
 
@@ -211,18 +225,18 @@ mod tests {
     const KEYWORD: &str = "<aws.scheduler.scheduled-time>";
 
     fn schedule(name: &str, source: &str) -> Schedule {
-        let replay = json!({
-            "filter": { "source": source, "range": "yesterday" },
-            "target": { "all": true },
+        let body = json!({
+            "name": name,
+            "expression": "cron(0 3 * * ? *)",
+            "timezone": "Europe/Vienna",
+            "replay": {
+                "filter": { "source": source, "range": "yesterday" },
+                "target": { "all": true },
+            },
         });
-        let request = ScheduleRequest {
-            name: name.to_owned(),
-            expression: "cron(0 3 * * ? *)".to_owned(),
-            timezone: Some("Europe/Vienna".to_owned()),
-            replay: replay.as_object().cloned(),
-            redrive: None,
-        };
-        request.read("pb-sub-", NOW).unwrap().0
+        crate::schedule::request::read(&body, "pb-sub-", NOW)
+            .unwrap()
+            .0
     }
 
     fn call(tenant: &str, name: &str, scheduled_at: &str) -> ScheduledCall {

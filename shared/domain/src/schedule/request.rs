@@ -1,4 +1,4 @@
-//! What callers say of a schedule, checked field by field.
+//! What callers say of a schedule, checked member by member.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -8,87 +8,78 @@ use time::UtcDateTime;
 
 use super::{Schedule, ScheduledWork, Timezone, WorkKind};
 use crate::job::JobSpec;
+use crate::job::members::Members;
+use crate::query_parameters::told;
 use crate::subscription::request::FieldFault;
 
-/// What a caller says of a schedule, as they wrote it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ScheduleRequest {
-    /// Its name.
-    pub name: String,
-    /// Its times.
-    pub expression: String,
-    /// Where those are the clock's.
-    pub timezone: Option<String>,
-    /// The replay that it asks for.
-    pub replay: Option<Map<String, Value>>,
-    /// The redrive that it asks for.
-    pub redrive: Option<Map<String, Value>>,
-}
+const MEMBERS: [&str; 5] = ["name", "expression", "timezone", "replay", "redrive"];
 
-impl ScheduleRequest {
-    /// The schedule that is to be made, with an example of the job that each of its times makes.
-    ///
-    /// # Errors
-    /// Every field at fault.
-    pub fn read(
-        self,
-        queue_prefix: &str,
-        now: UtcDateTime,
-    ) -> Result<(Schedule, JobSpec), Vec<FieldFault>> {
-        let mut faults = vec![];
-        let name = parsed("name", &self.name, &mut faults);
-        let expression = parsed("expression", &self.expression, &mut faults);
-        let timezone = timezone(self.timezone.as_deref(), &mut faults);
-        let work = one_of(self.replay, self.redrive, &mut faults);
-        let work = work.and_then(|(kind, body)| {
-            ScheduledWork::check(kind, body, queue_prefix, now, &mut faults)
-        });
-        match (name, expression, timezone, work) {
-            (Some(name), Some(expression), Some(timezone), Some((work, spec))) => {
-                let schedule = Schedule {
-                    name,
-                    expression,
-                    timezone,
-                    work,
-                };
-                Ok((schedule, spec))
-            }
-            _ => Err(faults),
-        }
-    }
-}
-
-/// UTC, if nobody says otherwise.
-pub(super) fn timezone(text: Option<&str>, faults: &mut Vec<FieldFault>) -> Option<Timezone> {
-    match text {
-        Some(text) => parsed("timezone", text, faults),
-        None => Some(Timezone::default()),
-    }
-}
-
-/// The one of the two that is given.
-pub(super) fn one_of(
-    replay: Option<Map<String, Value>>,
-    redrive: Option<Map<String, Value>>,
-    faults: &mut Vec<FieldFault>,
-) -> Option<(WorkKind, Map<String, Value>)> {
-    let detail = match (replay, redrive) {
-        (Some(body), None) => return Some((WorkKind::Replay, body)),
-        (None, Some(body)) => return Some((WorkKind::Redrive, body)),
-        (None, None) => "is missing: give it, or redrive",
-        (Some(_), Some(_)) => "and redrive are two jobs: give one of them, and make two schedules",
+/// The schedule that a body asks for, with an example of the job that each of its times makes.
+///
+/// # Errors
+/// Every member at fault.
+pub fn read(
+    body: &Value,
+    queue_prefix: &str,
+    now: UtcDateTime,
+) -> Result<(Schedule, JobSpec), Vec<FieldFault>> {
+    let mut faults = vec![];
+    let mut members = Members::of_body(body, &MEMBERS, &mut faults);
+    let name = required(&mut members, "name");
+    let expression = required(&mut members, "expression");
+    let timezone = match members.has("timezone") {
+        true => members.text("timezone", |text| text.parse().map_err(told)),
+        false => Some(Timezone::default()),
     };
-    faults.push(FieldFault::new(WorkKind::Replay.member(), detail));
-    None
+    let given = |kind: WorkKind| body.get(kind.member());
+    let work = one_of(
+        given(WorkKind::Replay),
+        given(WorkKind::Redrive),
+        &mut faults,
+    );
+    let work = work
+        .and_then(|(kind, body)| ScheduledWork::check(kind, body, queue_prefix, now, &mut faults));
+    match (name, expression, timezone, work, faults.is_empty()) {
+        (Some(name), Some(expression), Some(timezone), Some((work, spec)), true) => {
+            let schedule = Schedule {
+                name,
+                expression,
+                timezone,
+                work,
+            };
+            Ok((schedule, spec))
+        }
+        _ => Err(faults),
+    }
 }
 
-pub(super) fn parsed<T: FromStr<Err: Display>>(
-    name: &str,
-    text: &str,
+fn required<T: FromStr<Err: Display>>(members: &mut Members<'_, '_>, name: &str) -> Option<T> {
+    if !members.has(name) {
+        members.fault(name, "is missing");
+    }
+    members.text(name, |text| text.parse().map_err(told))
+}
+
+/// The one of the two that is given; one that is null is not.
+pub(super) fn one_of<'a>(
+    replay: Option<&'a Value>,
+    redrive: Option<&'a Value>,
     faults: &mut Vec<FieldFault>,
-) -> Option<T> {
-    let told = |error| faults.push(FieldFault::new(name, error));
-    text.parse().map_err(told).ok()
+) -> Option<(WorkKind, &'a Map<String, Value>)> {
+    let given = |value: &&Value| !value.is_null();
+    let (kind, body, detail) = match (replay.filter(given), redrive.filter(given)) {
+        (Some(body), None) => (WorkKind::Replay, body.as_object(), "must be an object"),
+        (None, Some(body)) => (WorkKind::Redrive, body.as_object(), "must be an object"),
+        (None, None) => (WorkKind::Replay, None, "is missing: give it, or redrive"),
+        (Some(_), Some(_)) => {
+            let detail = "and redrive are two jobs: give one of them, and make two schedules";
+            (WorkKind::Replay, None, detail)
+        }
+    };
+    if body.is_none() {
+        faults.push(FieldFault::new(kind.member(), detail));
+    }
+    Some((kind, body?))
 }
 
 #[cfg(test)]
@@ -97,51 +88,49 @@ mod tests {
     use serde_json::json;
     use time::macros::utc_datetime;
 
-    fn read(request: ScheduleRequest) -> Result<Schedule, Vec<FieldFault>> {
-        let read = request.read("pb-sub-", utc_datetime!(2026-11-24 12:00));
+    fn read(body: &Value) -> Result<Schedule, Vec<String>> {
+        let read = super::read(body, "pb-sub-", utc_datetime!(2026-11-24 12:00));
+        let fields = |faults: Vec<FieldFault>| faults.into_iter().map(|fault| fault.field);
         read.map(|(schedule, _)| schedule)
+            .map_err(|faults| fields(faults).collect())
     }
 
-    fn object(value: Value) -> Option<Map<String, Value>> {
-        value.as_object().cloned()
+    fn body() -> Value {
+        json!({
+            "name": "nightly",
+            "expression": "cron(0 3 * * ? *)",
+            "redrive": { "filter": { "range": "yesterday" } },
+        })
     }
 
-    fn request() -> ScheduleRequest {
-        ScheduleRequest {
-            name: "nightly".to_owned(),
-            expression: "cron(0 3 * * ? *)".to_owned(),
-            redrive: object(json!({ "filter": { "range": "yesterday" } })),
-            ..ScheduleRequest::default()
-        }
-    }
-
-    fn fields(request: ScheduleRequest) -> Vec<String> {
-        let faults = read(request).unwrap_err().into_iter();
-        faults.map(|fault| fault.field).collect()
+    fn with(member: &str, value: Value) -> Value {
+        let mut body = body();
+        body[member] = value;
+        body
     }
 
     #[test]
     fn a_schedule_is_in_utc_unless_somebody_says_otherwise() {
-        let schedule = read(request()).unwrap();
-        assert_eq!(schedule.timezone, Timezone::default());
-        assert_eq!(schedule.work.kind(), WorkKind::Redrive);
-        let request = ScheduleRequest {
-            timezone: Some("Europe/Vienna".to_owned()),
-            ..request()
-        };
-        assert_eq!(read(request).unwrap().timezone.name(), "Europe/Vienna");
+        for body in [body(), with("timezone", Value::Null)] {
+            let schedule = read(&body).unwrap();
+            assert_eq!(schedule.timezone, Timezone::default());
+            assert_eq!(schedule.work.kind(), WorkKind::Redrive);
+        }
+        let schedule = read(&with("timezone", json!("Europe/Vienna"))).unwrap();
+        assert_eq!(schedule.timezone.name(), "Europe/Vienna");
     }
 
     #[test]
-    fn every_field_at_fault_is_told_at_once() {
-        let request = ScheduleRequest {
-            name: "Nightly".to_owned(),
-            expression: "rate(1 minute)".to_owned(),
-            timezone: Some("Vienna".to_owned()),
-            replay: object(json!({ "filter": { "range": "today" }, "dry_run": true })),
-            redrive: None,
-        };
+    fn every_member_at_fault_is_told_at_once() {
+        let body = json!({
+            "name": "Nightly",
+            "expression": "rate(1 minute)",
+            "timezone": "Vienna",
+            "enabled": true,
+            "replay": { "filter": { "range": "today" }, "dry_run": true },
+        });
         let expected = [
+            "enabled",
             "name",
             "expression",
             "timezone",
@@ -149,20 +138,18 @@ mod tests {
             "replay.target",
             "replay.filter.range",
         ];
-        assert_eq!(fields(request), expected);
+        assert_eq!(read(&body).unwrap_err(), expected);
+        let nothing = ["name", "expression", "replay"];
+        assert_eq!(read(&json!({})).unwrap_err(), nothing);
+        let numbers = json!({ "name": 1, "expression": 2, "timezone": 3, "redrive": 4 });
+        let all = ["name", "expression", "timezone", "redrive"];
+        assert_eq!(read(&numbers).unwrap_err(), all);
     }
 
     #[test]
     fn a_schedule_asks_for_one_job() {
-        let both = ScheduleRequest {
-            replay: object(json!({})),
-            ..request()
-        };
-        assert_eq!(fields(both), ["replay"]);
-        let neither = ScheduleRequest {
-            redrive: None,
-            ..request()
-        };
-        assert_eq!(fields(neither), ["replay"]);
+        assert_eq!(read(&with("replay", json!({}))).unwrap_err(), ["replay"]);
+        assert_eq!(read(&with("redrive", Value::Null)).unwrap_err(), ["replay"]);
+        assert!(read(&with("replay", Value::Null)).is_ok());
     }
 }

@@ -64,7 +64,7 @@ impl ScheduledWork {
     /// example of the job that it makes.
     pub(super) fn check(
         kind: WorkKind,
-        body: Map<String, Value>,
+        body: &Map<String, Value>,
         queue_prefix: &str,
         now: UtcDateTime,
         faults: &mut Vec<FieldFault>,
@@ -72,10 +72,10 @@ impl ScheduledWork {
         let place = kind.member();
         let within =
             |fault: FieldFault| FieldFault::new(format!("{place}.{}", fault.field), fault.detail);
-        for (path, detail) in foreign(&body) {
+        for (path, detail) in foreign(body) {
             faults.push(FieldFault::new(format!("{place}.{path}"), detail));
         }
-        let spec = kind.spec(example(&body, now), queue_prefix, now);
+        let spec = kind.spec(example(body, now), queue_prefix, now);
         let spec = spec.map_err(|told| faults.extend(told.into_iter().map(within)));
         let work = Self::read(kind, body, faults);
         work.zip(spec.ok())
@@ -84,14 +84,14 @@ impl ScheduledWork {
     /// Reads what was checked before.
     pub(super) fn read(
         kind: WorkKind,
-        body: Map<String, Value>,
+        body: &Map<String, Value>,
         faults: &mut Vec<FieldFault>,
     ) -> Option<Self> {
         let mut told = |detail: String| {
             let field = format!("{}.{FILTER}.{RANGE}", kind.member());
             faults.push(FieldFault::new(field, detail));
         };
-        let range = match given(filter(&body), RANGE) {
+        let range = match given(filter(body), RANGE) {
             None => None,
             Some(Value::String(text)) => {
                 let range = text.parse::<RelativeRange>();
@@ -102,12 +102,13 @@ impl ScheduledWork {
                 return None;
             }
         };
-        let is_bounded = range.is_some() || given(filter(&body), CORRELATION_ID).is_some();
+        let is_bounded = range.is_some() || given(filter(body), CORRELATION_ID).is_some();
         // Of dead letters only open ones are sent again, so a redrive is never of the same ones twice.
         if kind == WorkKind::Replay && !is_bounded {
             told("is missing: give it, as in 'last 24h', or correlation_id".to_owned());
             return None;
         }
+        let body = body.clone();
         Some(Self { kind, body, range })
     }
 
@@ -211,7 +212,7 @@ mod tests {
 
     fn check(kind: WorkKind, body: &Value) -> Result<ScheduledWork, Vec<String>> {
         let mut faults = vec![];
-        let body = body.as_object().unwrap().clone();
+        let body = body.as_object().unwrap();
         let work = ScheduledWork::check(kind, body, "pb-sub-", NOW, &mut faults);
         let fields: Vec<_> = faults.into_iter().map(|fault| fault.field).collect();
         assert_eq!(work.is_some(), fields.is_empty());
