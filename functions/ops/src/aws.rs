@@ -2,8 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoJobs, DynamoLetters, DynamoLogIndex, DynamoReceipts,
-    DynamoRegistry, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SqsDeliveryQueues,
-    SqsJobQueue,
+    DynamoRegistry, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SchedulerSchedules,
+    SqsDeliveryQueues, SqsJobQueue,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -30,6 +30,7 @@ pub(crate) type AwsOps = Ops<
     LambdaDispatchSwitch,
     DynamoJobs,
     SqsJobQueue,
+    SchedulerSchedules,
 >;
 
 /// Everything that the API is made of.
@@ -50,6 +51,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         deliveries: Deliveries::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
+        schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),
         queue_prefix: names.subscriber_queue_prefix.clone(),
         random: getrandom::fill,
     }

@@ -1,5 +1,6 @@
 //! What the function is told by its environment.
 
+use pillarbox_aws::ScheduleTarget;
 use pillarbox_runtime::env::{BadConfiguration, Env};
 use pillarbox_runtime::process::Process;
 
@@ -29,6 +30,8 @@ pub(crate) struct Names {
     pub(crate) job_table: String,
     /// What calls their workers.
     pub(crate) job_queue_url: String,
+    /// Where schedules are, and what they call.
+    pub(crate) schedule_target: ScheduleTarget,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -45,6 +48,7 @@ impl Config {
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let job_table = env.required("JOB_TABLE");
         let job_queue_url = env.required("JOB_QUEUE_URL");
+        let schedule_target = schedule_target(&mut env);
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -56,6 +60,7 @@ impl Config {
                 dead_letter_table: dead_letter_table?,
                 job_table: job_table?,
                 job_queue_url: job_queue_url?,
+                schedule_target: schedule_target?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {
@@ -64,4 +69,15 @@ impl Config {
             })
         })
     }
+}
+
+fn schedule_target(env: &mut Env) -> Option<ScheduleTarget> {
+    let group = env.required("SCHEDULE_GROUP");
+    let function_arn = env.required("SCHEDULE_TARGET_ARN");
+    let role_arn = env.required("SCHEDULE_ROLE_ARN");
+    Some(ScheduleTarget {
+        group: group?,
+        function_arn: function_arn?,
+        role_arn: role_arn?,
+    })
 }

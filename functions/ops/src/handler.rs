@@ -12,6 +12,7 @@ use pillarbox_domain::job::{JobQueue, JobStore};
 use pillarbox_domain::letters::LetterStore;
 use pillarbox_domain::receipt::ReceiptReader;
 use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
+use pillarbox_domain::schedule::Schedules;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
 use pillarbox_domain::tenant_settings::{
@@ -28,10 +29,10 @@ use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
-use crate::{dispatch, schemas, subscriptions};
+use crate::{dispatch, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -44,13 +45,15 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K> {
     pub(crate) jobs: Jobs<J, K, C>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
+    /// What is sent again at its times.
+    pub(crate) schedules: H,
     /// What a subscriber queue's name begins with.
     pub(crate) queue_prefix: String,
     /// Fills a buffer with random bytes from the system.
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K>
+impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -65,6 +68,7 @@ where
     W: DispatchSwitch,
     J: JobStore + Sync,
     K: JobQueue + Sync,
+    H: Schedules + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -107,6 +111,7 @@ where
             "POST /v1/replays" => self.replay(request).await,
             "POST /v1/redrives" => self.jobs.redrive(&self.registry, request).await,
             _ if route.contains(" /v1/jobs") => self.jobs(route, request).await,
+            _ if route.contains(" /v1/schedules") => self.schedules(route, request).await,
             _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
             _ => Err(no_such_route(request)),
         }
@@ -166,6 +171,18 @@ where
             "POST /v1/jobs/{job_id}/pause" => jobs.change(request, Step::Pause).await,
             "POST /v1/jobs/{job_id}/resume" => jobs.change(request, Step::Resume).await,
             "POST /v1/jobs/{job_id}/cancel" => jobs.change(request, Step::Cancel).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
+    async fn schedules(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let (kept, registry, prefix) = (&self.schedules, &self.registry, &self.queue_prefix);
+        let now = self.events.clock.now();
+        match route {
+            "POST /v1/schedules" => schedules::add(kept, registry, prefix, request, now).await,
+            "GET /v1/schedules" => schedules::list(kept, request).await,
+            "GET /v1/schedules/{schedule}" => schedules::show(kept, request).await,
+            "DELETE /v1/schedules/{schedule}" => schedules::remove(kept, request).await,
             _ => Err(no_such_route(request)),
         }
     }

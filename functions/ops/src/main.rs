@@ -11,6 +11,7 @@ mod jobs;
 mod journey;
 mod requests;
 mod routes;
+mod schedules;
 mod schemas;
 mod subscriptions;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 /// Path templates and what `Allow` says of each; where a path fits two, the first tells. A subscription may be named
 /// `test`; no dead letter is named `redrive`. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 33] = [
+const PATHS: [(&str, &str); 35] = [
     ("/v1/dead-letters", "GET"),
     ("/v1/dead-letters/redrive", "POST"),
     ("/v1/dead-letters/{dead_letter_id}", "GET"),
@@ -23,6 +23,8 @@ const PATHS: [(&str, &str); 33] = [
     ("/v1/jobs/{job_id}/resume", "POST"),
     ("/v1/redrives", "POST"),
     ("/v1/replays", "POST"),
+    ("/v1/schedules", "GET, POST"),
+    ("/v1/schedules/{schedule}", "DELETE, GET"),
     ("/v1/schemas", "GET"),
     ("/v1/schemas/{type}", "GET, PUT"),
     ("/v1/schemas/{type}/{version}", "GET, PUT"),

@@ -8,7 +8,7 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryEventLog, MemoryJobQueue, MemoryJobs, MemoryLetters,
-    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryTroubledDeliveries,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
@@ -32,6 +32,7 @@ pub(crate) type TestOps = Ops<
     MemorySwitch,
     MemoryJobs,
     MemoryJobQueue,
+    MemorySchedules,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -81,6 +82,7 @@ pub(crate) fn ops() -> TestOps {
             rows: MemoryTroubledDeliveries::default(),
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
+        schedules: MemorySchedules::new(clock),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }

@@ -3,6 +3,7 @@
 use data_encoding::BASE32_NOPAD;
 use pillarbox_domain::credential::KeyId;
 use pillarbox_domain::inbox::InboxKey;
+use pillarbox_domain::job::JobId;
 use pillarbox_domain::log_hour::{LogDay, LogHour, Position};
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::payload::PayloadKey;
@@ -280,6 +281,60 @@ pub fn letter_of_message(tenant: &TenantId, message_id: &str) -> String {
 /// The sort key where there is nothing to tell apart, and the part of one that says so.
 pub const NO_JOB: &str = "-";
 
+/// The partition key of the jobs' index `ByActive`.
+pub const ACTIVE_PK: &str = "active_pk";
+/// The sort key of the jobs' index `ByActive`: milliseconds since 1970.
+pub const TOUCHED_MS: &str = "touched_ms";
+/// The one partition of `ByActive`: jobs that are planned or run, by when something was last written of them.
+pub const ACTIVE: &str = "ACTIVE";
+
+/// The sort key of a tenant's jobs that are not over, below [`tenant`] in the job table.
+pub const ACTIVE_JOBS: &str = "ACTIVE";
+/// What the sort keys of jobs begin with.
+pub const JOB_PREFIX: &str = "JOB#";
+/// What the sort keys of units begin with.
+pub const UNIT_PREFIX: &str = "UNIT#";
+/// The sort key of what the workers of a job share to keep its speed, below [`job_parts`].
+pub const TURN: &str = "TURN";
+
+/// `JOB#<id>`: a job, below [`tenant`].
+pub fn job(id: JobId) -> String {
+    format!("{JOB_PREFIX}{id}")
+}
+
+/// The way back from [`tenant`] and [`job`].
+pub fn parse_job(pk: &str, sk: &str) -> Option<(TenantId, JobId)> {
+    let tenant = pk.strip_prefix("T#")?.parse().ok()?;
+    Some((tenant, sk.strip_prefix(JOB_PREFIX)?.parse().ok()?))
+}
+
+/// `T#<tenant>#J#<id>`: what a job is made of.
+pub fn job_parts(tenant: &TenantId, id: JobId) -> String {
+    format!("T#{tenant}#J#{id}")
+}
+
+/// `UNIT#<10 digits>`: a unit of a job, below [`job_parts`].
+pub fn unit(number: u32) -> String {
+    format!("{UNIT_PREFIX}{number:010}")
+}
+
+const FAILURE_PREFIX: &str = "FAIL";
+
+/// `FAIL#<event id>#<subscription>`, or `FAIL#<event id>#-` without one: what failed of a job, below [`job_parts`].
+pub fn job_failure(event_id: EventId, subscription: Option<&SubscriptionId>) -> String {
+    let subscription = subscription.map_or("-", SubscriptionId::as_str);
+    format!("{FAILURE_PREFIX}#{event_id}#{subscription}")
+}
+
+/// Keys between which all failures are of events after this one: `$` comes right after `#`.
+pub fn job_failures(after: Option<Position>) -> (String, String) {
+    let first = match after {
+        Some(after) => format!("{FAILURE_PREFIX}#{after}$"),
+        None => format!("{FAILURE_PREFIX}#"),
+    };
+    (first, format!("{FAILURE_PREFIX}$"))
+}
+
 /// Days that objects of the payload bucket are kept, by the first part of their keys. template.yaml has a
 /// lifecycle rule for each.
 pub const PAYLOAD_CLASSES: [u16; 10] = [8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096];
@@ -411,6 +466,28 @@ mod tests {
                 "a list by its beginning is one tenant's: {name}"
             );
         }
+    }
+
+    #[test]
+    fn jobs_units_and_failures_are_apart_and_sort() {
+        let event_id: EventId = "017f22e2-79b0-7cc3-98c4-dc0c0c07398f".parse().unwrap();
+        let id = JobId::new(event_id);
+        assert_eq!(parse_job(&tenant(&demo()), &job(id)), Some((demo(), id)));
+        for (pk, sk) in [
+            ("demo", "JOB#1"),
+            ("T#demo", "ACTIVE"),
+            ("T#demo#J#x", "UNIT#00000001"),
+        ] {
+            assert_eq!(parse_job(pk, sk), None, "{pk} {sk}");
+        }
+        assert_eq!(job_parts(&demo(), id), format!("T#demo#J#{event_id}"));
+        assert!(unit(9) < unit(10) && unit(99_999_999) < unit(u32::MAX));
+        let failure = job_failure(event_id, None);
+        assert_eq!(failure, format!("FAIL#{event_id}#-"));
+        let other = job_failure(event_id, Some(&"orders".parse().unwrap()));
+        let (first, end) = job_failures(None);
+        assert!(first < failure && failure < other && other < end);
+        assert!(other < job_failures(Some(Position::of(event_id))).0);
     }
 
     #[test]

@@ -16,8 +16,8 @@ use aws_sdk_dynamodb::types::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use pillarbox_domain::letters::{
-    Change, Changed, DeadLetter, DeadLetterId, Kept, LetterPage, LetterStore, NewLetter, RedriveId,
-    StateName,
+    Change, Changed, DeadLetter, DeadLetterId, Kept, LetterPage, LetterStore, NewLetter, Redrive,
+    RedriveId, StateName,
 };
 use pillarbox_domain::log_hour::{IdRange, Order};
 use pillarbox_domain::payload::Payloads;
@@ -270,7 +270,7 @@ fn described(update: UpdateItemFluentBuilder, change: &Change) -> UpdateItemFlue
         Change::Take {
             redrive,
             held_until,
-        } => if_open(update, redrive.at)
+        } => if_open_or_held(update, redrive)
             .update_expression(
                 "SET #state = :redriving, #redrive = :redrive, #at = :now, #held = :until ADD #ids :ids",
             )
@@ -300,6 +300,13 @@ fn described(update: UpdateItemFluentBuilder, change: &Change) -> UpdateItemFlue
             .expression_attribute_values(":discarded", state(StateName::Discarded))
             .expression_attribute_values(":reason", s(&discard.reason)),
     }
+}
+
+/// As [`if_open`], or held by this redrive already.
+fn if_open_or_held(update: UpdateItemFluentBuilder, redrive: &Redrive) -> UpdateItemFluentBuilder {
+    if_open(update, redrive.at).condition_expression(
+        "#state = :open OR (#state = :redriving AND (#held < :now OR #redrive = :redrive))",
+    )
 }
 
 /// Open, or left behind by a redrive whose lease has run out.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use pillarbox_domain::log_hour::LogHour;
-use pillarbox_domain::seal::{Reopening, SealHead, SealLink, SealRow, SealStore};
+use pillarbox_domain::seal::{MAX_REVISION, Reopening, SealHead, SealLink, SealRow, SealStore};
 use pillarbox_domain::{EventId, StoreError};
 use time::UtcDateTime;
 
@@ -16,9 +16,6 @@ use crate::item::{Item, Reader, millis, s};
 use crate::keys;
 
 const TRANSACTION: &str = "TransactWriteItems";
-
-/// The highest revision that keys have room for.
-const MAX_REVISION: u32 = 9_999;
 
 const KEY: &str = "key";
 const SHA256: &str = "sha256";

@@ -67,7 +67,8 @@ impl Default for MemoryBus {
     }
 }
 
-type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
+/// What brings events up on a [`MemoryBus`].
+pub type Upcasts<'a> = Upcasting<&'a MemoryRegistry, ManualClock>;
 
 impl MemoryBus {
     /// A bus with these subscriptions.
@@ -126,13 +127,13 @@ impl MemoryBus {
     /// One run of the sweep.
     pub async fn sweep_by(&self, rules: Rules) -> Result<Swept, StoreError> {
         let upcasts = self.upcasts();
-        self.sweeper(&upcasts, rules).run().await
+        self.sweeper(&upcasts).run(&rules).await
     }
 
     /// Handles the messages that runs of the sweep have left, each by itself.
     pub async fn take_asked(&self) -> Vec<Handed> {
         let upcasts = self.upcasts();
-        let sweep = self.sweeper(&upcasts, Rules::default());
+        let sweep = self.sweeper(&upcasts);
         let mut handed = Vec::new();
         for body in self.asked.take() {
             let found = read_message(&body).unwrap();
@@ -141,7 +142,8 @@ impl MemoryBus {
         handed
     }
 
-    fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>, rules: Rules) -> TestSweep<'a> {
+    /// The sweep of this bus.
+    pub fn sweeper<'a>(&'a self, upcasts: &'a Upcasts<'a>) -> TestSweep<'a> {
         Sweep {
             store: &self.sweeps,
             switch: &self.switch,
@@ -154,7 +156,6 @@ impl MemoryBus {
                 dead_letters: &self.dead_letters,
                 clock: &self.clock,
             },
-            rules,
         }
     }
 
@@ -170,7 +171,8 @@ impl MemoryBus {
         pass.await.unwrap().reminded
     }
 
-    fn upcasts(&self) -> Upcasts<'_> {
+    /// What brings this bus's events up to other versions.
+    pub fn upcasts(&self) -> Upcasts<'_> {
         Upcasting::new(&self.registry, self.clock.clone())
     }
 
@@ -200,7 +202,8 @@ impl MemoryBus {
     }
 }
 
-type TestDispatcher<'a> = Dispatcher<
+/// Dispatch on a [`MemoryBus`].
+pub type TestDispatcher<'a> = Dispatcher<
     'a,
     MemoryRegistry,
     MemoryQueues,
@@ -212,7 +215,8 @@ type TestDispatcher<'a> = Dispatcher<
     Trouble<'a, MemoryTroubledDeliveries, MemoryRetryQueue, MemoryDeadLetterQueue, MemoryRegistry>,
 >;
 
-type TestSweep<'a> = Sweep<
+/// The sweep of a [`MemoryBus`].
+pub type TestSweep<'a> = Sweep<
     'a,
     MemorySweepStore,
     MemorySwitch,

@@ -18,8 +18,23 @@ mod list;
 
 pub use key::{ArchiveKey, Part};
 pub use list::{ArchiveLister, ArchivePage, ArchiveQuery, ShownManifest};
+mod archiver;
+mod bodies;
+mod entries;
+mod hour_writer;
+mod known;
+mod lines;
+mod packed;
+mod receipts;
 
 use std::collections::BTreeMap;
+
+pub(crate) use archiver::PAGE_ENTRIES;
+pub use archiver::{Archived, Archiver, Base, NotArchived, TenantHour};
+pub use bodies::each_body;
+pub use entries::HourEntries;
+pub use lines::{MAX_OBJECT_BYTES, MAX_OBJECT_LINES, ObjectLimits};
+pub use receipts::{HourReceipts, TenantReceipts};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
@@ -108,6 +123,17 @@ pub trait ArchiveWriter {
         key: &str,
         bytes: &[u8],
     ) -> impl Future<Output = Result<Stored, StoreError>> + Send;
+}
+
+/// Writes a manifest or a seal as it is stored: for people, too.
+pub(crate) fn document(document: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+    let written = serde_json::to_vec_pretty(document);
+    let mut bytes = written.map_err(|error| StoreError::Malformed {
+        what: "document of the archive",
+        detail: error.to_string(),
+    })?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 /// SHA-256 of an object.

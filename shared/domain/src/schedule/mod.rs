@@ -9,6 +9,7 @@ mod cron;
 mod expression;
 mod range;
 pub mod request;
+mod start;
 mod timezone;
 mod work;
 
@@ -25,6 +26,7 @@ use crate::tenant::{TenantId, is_name};
 pub use call::{InvalidCall, ScheduledCall};
 pub use expression::{Expression, InvalidExpression};
 pub use range::{InvalidRange, RelativeRange, Times};
+pub use start::{Refusal, Started, Starter};
 pub use timezone::{InvalidTimezone, Timezone};
 pub use work::{ScheduledWork, WorkKind};
 

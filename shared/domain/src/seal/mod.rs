@@ -1,13 +1,31 @@
 //! Closed hours: every event of an hour is in a receipt, the hour is archived, and its seal is chained to the one
 //! before, so that nothing can be taken away without a trace.
 
+mod chain;
+mod pass;
+mod proof;
+mod reopened;
+mod sealer;
+
+pub use pass::{Left, Pass, Unreadable, Unsealed};
+pub use sealer::{SealSettings, Sealer};
+
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use time::UtcDateTime;
 
 use crate::event_id::EventId;
 use crate::log_hour::LogHour;
+use crate::logged_event::LoggedEvent;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
+
+/// How long who seals is left alone: longer than a function may run for it.
+pub const HOLD: Duration = Duration::from_secs(6 * 60);
+
+/// Revisions of an hour that keys have room for.
+pub const MAX_REVISION: u32 = 9_999;
 
 /// The document of a sealed hour, one for each of its revisions. Its SHA-256, over its bytes as they are stored,
 /// stands in its row and in the document that comes after it.
@@ -144,6 +162,16 @@ pub trait SealStore {
 
     /// Forgets a reopening, unless something came later still.
     fn forget(&self, reopening: &Reopening) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What has events dispatched that are in no receipt.
+pub trait Redispatch {
+    /// Hands these events of one tenant to whoever asked for them, as dispatch does, or sees to it that they are
+    /// handed over soon. Their hour is looked at again later, so nothing depends on what has become of each.
+    fn redispatch(
+        &self,
+        events: &[LoggedEvent],
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
 /// Where it is noted that something came late.

@@ -42,8 +42,6 @@ pub struct Sweep<'a, W, S, G, Q, R, L, D, X, C> {
     pub queue: &'a Q,
     /// What hands over.
     pub hand_over: HandOver<'a, R, L, D, X, C>,
-    /// By what it goes.
-    pub rules: Rules,
 }
 
 /// What is left to look at.
@@ -91,17 +89,17 @@ where
 {
     /// Looks at every slice that is closed and was not clean before, the earliest first. What was done before a
     /// fault is saved, and told beside it.
-    pub async fn run(&self) -> Result<Swept, StoreError> {
+    pub async fn run(&self, rules: &Rules) -> Result<Swept, StoreError> {
         let now = self.now();
         let state = self.store.read().await?;
         let mut state = state.unwrap_or_else(|| SweepState::beginning(now));
         if self.switch.state().await? != SwitchState::Enabled {
             return self.stand_back(state, now).await;
         }
-        let agenda = Agenda::of(&state, now, &self.rules);
+        let agenda = Agenda::of(&state, now, rules);
         let mut swept = match agenda.is_empty(&state) {
             true => Swept::default(),
-            false => self.work_off(&mut state, agenda, now).await?,
+            false => self.work_off(&mut state, agenda, rules, now).await?,
         };
         swept.swept_before = Some(state.swept_before());
         swept.open = state.open.len();
@@ -140,11 +138,13 @@ where
     async fn work_off(
         &self,
         state: &mut SweepState,
-        mut agenda: Agenda,
+        agenda: Agenda,
+        rules: &Rules,
         now: UtcDateTime,
     ) -> Result<Swept, StoreError> {
-        let mut run = self.begin(state, now).await?;
-        let end = self.look_at_all(&mut run, state, &mut agenda, now).await;
+        let mut run = self.begin(state, rules, now).await?;
+        let over_at = now.saturating_add(signed(rules.budget));
+        let end = self.look_at_all(&mut run, state, agenda, over_at).await;
         let (end, fault) = match end {
             Ok(end) => (end, None),
             Err(fault) => (End::Failed, Some(fault)),
@@ -156,14 +156,19 @@ where
         })
     }
 
-    async fn begin(&self, state: &SweepState, now: UtcDateTime) -> Result<Run, StoreError> {
+    async fn begin(
+        &self,
+        state: &SweepState,
+        rules: &Rules,
+        now: UtcDateTime,
+    ) -> Result<Run, StoreError> {
         let from = state.swept_before();
         let survey = Survey::read(self.hand_over.receipts, from, now).await?;
         Ok(Run {
-            passed: survey.frontier.passed(now, state.off_at, &self.rules),
+            passed: survey.frontier.passed(now, state.off_at, rules),
             survey,
             logs: self.logs().await?,
-            left: self.rules.at_once,
+            left: rules.at_once,
             swept: Swept::default(),
         })
     }
@@ -172,15 +177,15 @@ where
         &self,
         run: &mut Run,
         state: &mut SweepState,
-        agenda: &mut Agenda,
-        started: UtcDateTime,
+        mut agenda: Agenda,
+        over_at: UtcDateTime,
     ) -> Result<End, StoreError> {
         while let Some(slice) = agenda.next(state, &run.survey) {
             let is_new = !state.is_open(slice);
             if is_new && state.open.len() >= MAX_OPEN {
                 return Ok(End::Full);
             }
-            if self.now() - started >= self.rules.budget {
+            if self.now() >= over_at {
                 return Ok(End::OutOfTime);
             }
             let looked = self.look(run, slice).await?;

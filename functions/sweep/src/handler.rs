@@ -1,0 +1,134 @@
+//! From calls and messages to the domain and back.
+
+use std::time::Instant;
+
+use aws_lambda_events::sqs::SqsMessage;
+use pillarbox_domain::dead_letter::DeadLetterQueue;
+use pillarbox_domain::dispatch::Dispatching;
+use pillarbox_domain::dispatch_switch::DispatchSwitch;
+use pillarbox_domain::event_query::{EventBodies, LogIndex};
+use pillarbox_domain::receipt::{ReceiptLedger, Receipts};
+use pillarbox_domain::registry::Tenants;
+use pillarbox_domain::sweep::{
+    Handed, MalformedFound, Rules, Sweep, SweepQueue, SweepStore, read_message,
+};
+use pillarbox_domain::tenant_settings::TenantSettingsReader;
+use pillarbox_domain::{Clock, StoreError};
+use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded, read};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::input::{Input, Request};
+use crate::lines;
+use crate::summary::Summary;
+
+/// The sweep, and the rules that it goes by when a call says nothing else.
+pub(crate) struct Handler<'a, W, S, G, Q, R, L, D, X, C> {
+    pub(crate) sweep: Sweep<'a, W, S, G, Q, R, L, D, X, C>,
+    pub(crate) rules: Rules,
+}
+
+/// What a call is told.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Answer {
+    /// Which messages have to come again.
+    Batch(BatchAnswer),
+    /// What a run came to.
+    Swept(Summary),
+}
+
+/// Why a message has to come again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error("the message is none of the sweep's")]
+    Malformed(#[from] MalformedFound),
+    #[error("it is not known whether dispatch is on")]
+    Switch(#[from] StoreError),
+    #[error("handing over panicked")]
+    Panicked(#[from] Panicked),
+    #[error("{0} of its events are missing still")]
+    Missing(usize),
+}
+
+/// Why an invocation as a whole has failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvocationError {
+    /// Lambda itself malformed a message: it has no id by which its failure could be reported.
+    #[error("a record of the batch is not an SQS message with an id")]
+    NotAMessage(#[source] Option<serde_json::Error>),
+    #[error("the sweep could not be finished")]
+    Sweep(#[source] StoreError),
+}
+
+impl<W, S, G, Q, R, L, D, X, C> Handler<'_, W, S, G, Q, R, L, D, X, C>
+where
+    W: SweepStore + Sync,
+    S: DispatchSwitch + Sync,
+    G: Tenants + TenantSettingsReader + Sync,
+    Q: SweepQueue + Sync,
+    R: ReceiptLedger + Receipts + Sync,
+    L: LogIndex + EventBodies + Sync,
+    D: Dispatching,
+    X: DeadLetterQueue + Sync,
+    C: Clock + Sync,
+{
+    /// Runs the sweep, or hands over what an earlier run found.
+    pub(crate) async fn handle(&self, input: Input) -> Result<Answer, InvocationError> {
+        match input.request(self.rules) {
+            Request::Take(records) => self.take_all(&records).await.map(Answer::Batch),
+            Request::Sweep(rules) => self.run(&rules).await.map(Answer::Swept),
+        }
+    }
+
+    async fn run(&self, rules: &Rules) -> Result<Summary, InvocationError> {
+        let started = Instant::now();
+        let swept = self.sweep.run(rules).await;
+        let mut swept = swept.map_err(InvocationError::Sweep)?;
+        let summary = Summary::of(&swept);
+        lines::swept(&swept, &summary, self.sweep.hand_over.clock.now(), started);
+        match swept.fault.take() {
+            Some(fault) => Err(InvocationError::Sweep(fault)),
+            None => Ok(summary),
+        }
+    }
+
+    /// One after the other: each brings its events into memory.
+    async fn take_all(&self, records: &[Box<RawValue>]) -> Result<BatchAnswer, InvocationError> {
+        let messages = records.iter().map(|record| message(record));
+        let mut failed = Vec::new();
+        for (id, body) in messages.collect::<Result<Vec<_>, _>>()? {
+            let started = Instant::now();
+            let taken = self.take(&body).await;
+            lines::taken(&id, &taken, started);
+            failed.extend(taken.err().map(|_| id));
+        }
+        Ok(failed.into_iter().collect())
+    }
+
+    async fn take(&self, body: &str) -> Result<Option<Handed>, Failure> {
+        let found = read_message(body)?;
+        let Some(handed) = guarded(self.sweep.take(found)).await?? else {
+            return Ok(None);
+        };
+        match handed.failed.len() {
+            0 => Ok(Some(handed)),
+            missing => {
+                lines::handed(&handed);
+                Err(Failure::Missing(missing))
+            }
+        }
+    }
+}
+
+fn message(record: &RawValue) -> Result<(String, String), InvocationError> {
+    let message = read::<SqsMessage>(record);
+    let message = message.map_err(|error| InvocationError::NotAMessage(Some(error)))?;
+    let id = message
+        .message_id
+        .ok_or(InvocationError::NotAMessage(None))?;
+    Ok((id, message.body.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests;

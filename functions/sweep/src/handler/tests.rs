@@ -1,0 +1,169 @@
+//! Calls and messages as Lambda hands them over, on a bus in memory.
+
+use std::time::Duration;
+
+use pillarbox_domain::dispatch_switch::SwitchState;
+use pillarbox_domain::registry::Registry;
+use pillarbox_testkit::MemoryBus;
+use pillarbox_testkit::builders::{subscription, tenant};
+use serde_json::{Value, json};
+
+use super::*;
+
+/// A bus with a tenant whose events all go to one queue.
+async fn bus() -> MemoryBus {
+    let demo = tenant("demo");
+    let bus = MemoryBus::with([subscription(&demo, "all", &["*"])]);
+    bus.registry.add_tenant(&demo, None).await.unwrap();
+    bus
+}
+
+async fn handle(bus: &MemoryBus, input: Value) -> Result<Value, InvocationError> {
+    let upcasts = bus.upcasts();
+    let handler = Handler {
+        sweep: bus.sweeper(&upcasts),
+        rules: Rules::default(),
+    };
+    let input = serde_json::from_str(&input.to_string()).unwrap();
+    let answer = handler.handle(input).await?;
+    Ok(serde_json::to_value(answer).unwrap())
+}
+
+fn batch(bodies: &[String]) -> Value {
+    let records: Vec<Value> = bodies
+        .iter()
+        .enumerate()
+        .map(|(n, body)| {
+            json!({ "messageId": format!("m{n}"), "body": body, "attributes": {}, "messageAttributes": {} })
+        })
+        .collect();
+    json!({ "Records": records })
+}
+
+fn failed(ids: &[&str]) -> Value {
+    let failures = ids.iter().map(|id| json!({ "itemIdentifier": id }));
+    json!({ "batchItemFailures": failures.collect::<Vec<_>>() })
+}
+
+#[tokio::test]
+async fn a_run_answers_with_what_it_came_to() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    let answer = handle(&bus, json!({ "task": "sweep" })).await.unwrap();
+    let expected = json!({
+        "end": "closed", "swept_before": "2026-11-23T13:50:00Z", "open": 0, "slices": 25,
+        "logged": 1, "receipted": 0, "missing": 1, "dispatched": 1, "asked": 0, "waiting": 0,
+        "unreadable": 0, "failed": 0, "blocked": 0,
+    });
+    assert_eq!(answer, expected);
+    assert_eq!(bus.queues.bodies("all").len(), 1);
+}
+
+#[tokio::test]
+async fn a_run_by_rules_of_its_own_need_not_wait() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(10));
+    let waiting = handle(&bus, json!({ "settle_seconds": 0 })).await.unwrap();
+    assert_eq!(
+        (&waiting["end"], &waiting["waiting"]),
+        (&json!("waiting"), &json!(1))
+    );
+    let forced = json!({ "settle_seconds": 0, "stalled_seconds": 0, "silent_seconds": 0 });
+    let answer = handle(&bus, forced).await.unwrap();
+    assert_eq!(
+        (&answer["end"], &answer["dispatched"]),
+        (&json!("closed"), &json!(1))
+    );
+}
+
+#[tokio::test]
+async fn while_dispatch_is_off_nothing_is_done_and_that_is_said() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(30 * 3_600));
+    bus.switch.set(SwitchState::Disabled);
+    let answer = handle(&bus, json!({})).await.unwrap();
+    assert_eq!(
+        (&answer["end"], &answer["slices"]),
+        (&json!("off"), &json!(0))
+    );
+    assert!(bus.queues.bodies("all").is_empty());
+}
+
+#[tokio::test]
+async fn messages_are_handled_each_by_itself() {
+    let bus = bus().await;
+    for id in ["1", "2"] {
+        bus.logged("demo", id, "t").await;
+    }
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    let answer = handle(&bus, json!({ "at_once": 0 })).await.unwrap();
+    assert_eq!((&answer["asked"], &answer["open"]), (&json!(2), &json!(1)));
+    let mut bodies = bus.asked.take();
+    bodies.insert(0, "nonsense".to_owned());
+    bodies.push(bodies[1].clone());
+    // What is none of the sweep's comes again, and ends in the dead letter queue by the queue's own policy. One that
+    // comes twice is done with.
+    assert_eq!(handle(&bus, batch(&bodies)).await.unwrap(), failed(&["m0"]));
+    assert_eq!(bus.queues.bodies("all").len(), 2);
+}
+
+#[tokio::test]
+async fn a_message_with_an_event_that_fails_comes_again_and_hands_over_no_other_twice() {
+    let bus = bus().await;
+    for id in ["1", "2"] {
+        bus.logged("demo", id, "t").await;
+    }
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    handle(&bus, json!({ "at_once": 0 })).await.unwrap();
+    let bodies = bus.asked.take();
+    bus.queues.refuse("all", r#""id":"2""#);
+    bus.rows.set_failing(true);
+    assert_eq!(handle(&bus, batch(&bodies)).await.unwrap(), failed(&["m0"]));
+    bus.queues.recover();
+    bus.rows.set_failing(false);
+    assert_eq!(handle(&bus, batch(&bodies)).await.unwrap(), failed(&[]));
+    assert_eq!(bus.queues.bodies("all").len(), 2);
+}
+
+#[tokio::test]
+async fn messages_that_come_while_dispatch_is_off_are_let_go() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    handle(&bus, json!({ "at_once": 0 })).await.unwrap();
+    let bodies = bus.asked.take();
+    bus.switch.set(SwitchState::Disabled);
+    assert_eq!(handle(&bus, batch(&bodies)).await.unwrap(), failed(&[]));
+    assert!(bus.queues.bodies("all").is_empty());
+    // Its slice is open still.
+    bus.switch.set(SwitchState::Enabled);
+    bus.clock.advance(Duration::from_secs(15 * 60));
+    let answer = handle(&bus, json!({})).await.unwrap();
+    assert_eq!(
+        (&answer["dispatched"], &answer["open"]),
+        (&json!(1), &json!(0))
+    );
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_finished_is_an_error() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    bus.sweeps.set_failing(true);
+    let error = handle(&bus, json!({})).await.unwrap_err();
+    assert!(matches!(error, InvocationError::Sweep(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_batch_that_lambda_malformed_fails_as_a_whole() {
+    let input = json!({ "Records": [{ "body": "{}" }] });
+    let error = handle(&bus().await, input).await.unwrap_err();
+    assert!(
+        matches!(error, InvocationError::NotAMessage(_)),
+        "{error:?}"
+    );
+}

@@ -1,0 +1,158 @@
+//! What the function says: one wide line per run and per message, and lines of the events that were found.
+
+use std::time::Instant;
+
+use pillarbox_domain::ErrorChain;
+use pillarbox_domain::receipt::HandedOver;
+use pillarbox_domain::sweep::{End, Handed, MAX_TOLD, Swept};
+use time::UtcDateTime;
+
+use crate::handler::Failure;
+use crate::summary::{Summary, rfc3339};
+
+/// A run.
+pub(crate) fn swept(swept: &Swept, summary: &Summary, now: UtcDateTime, started: Instant) {
+    handed(&swept.handed);
+    for found in &swept.told {
+        tracing::info!(
+            tenant.id = %found.tenant, event.id = %found.entry.event_id, outcome = "asked",
+            "event.swept"
+        );
+    }
+    for (slice, error) in &swept.blocked {
+        tracing::error!(
+            from = rfc3339(slice.from()), to = rfc3339(slice.to()), error = %ErrorChain(error),
+            "sweep.blocked"
+        );
+    }
+    for (slice, error) in &swept.unasked {
+        tracing::error!(
+            from = rfc3339(slice.from()), to = rfc3339(slice.to()), error = %ErrorChain(error),
+            "sweep.not_asked"
+        );
+    }
+    log_swept(swept, summary, now, started);
+}
+
+fn log_swept(swept: &Swept, summary: &Summary, now: UtcDateTime, started: Instant) {
+    let Summary {
+        end,
+        swept_before,
+        open,
+        slices,
+        logged,
+        receipted,
+        missing,
+        dispatched,
+        asked,
+        waiting,
+        unreadable,
+        failed,
+        blocked,
+    } = summary;
+    let lag = swept
+        .swept_before
+        .map(|before| (now - before).whole_seconds());
+    let error = swept.fault.as_ref();
+    tracing::info!(
+        end,
+        swept_before,
+        lag_seconds = lag,
+        open,
+        slices,
+        logged,
+        receipted,
+        missing,
+        dispatched,
+        asked,
+        waiting,
+        unreadable,
+        failed,
+        blocked,
+        error = error.map(|error| ErrorChain(error).to_string()),
+        duration_ms = millis(started),
+        "log.swept"
+    );
+    if swept.end == End::Full {
+        tracing::error!(open, "sweep.full");
+    }
+}
+
+/// A message.
+pub(crate) fn taken(message_id: &str, taken: &Result<Option<Handed>, Failure>, started: Instant) {
+    let outcome = match taken {
+        Ok(Some(_)) => "handed_over",
+        Ok(None) => "dispatch_is_off",
+        Err(_) => "failed",
+    };
+    let done = taken.as_ref().ok().and_then(Option::as_ref);
+    if let Some(done) = done {
+        handed(done);
+    }
+    let error = taken.as_ref().err();
+    tracing::info!(
+        message.id = message_id,
+        outcome,
+        dispatched = done.map(|handed| handed.dispatched.len()),
+        receipted = done.map(|handed| handed.receipted),
+        unreadable = done.map(|handed| handed.unreadable.len()),
+        error = error.map(|error| ErrorChain(error).to_string()),
+        duration_ms = millis(started),
+        "found.taken"
+    );
+}
+
+/// Events that were handed over, up to a number of them; and each that was not.
+pub(crate) fn handed(handed: &Handed) {
+    for event in handed.dispatched.iter().take(MAX_TOLD) {
+        log_dispatched(event);
+    }
+    for (found, failure) in &handed.unreadable {
+        tracing::error!(
+            tenant.id = %found.tenant, event.id = %found.entry.event_id,
+            event.source = found.entry.source, event.source_id = found.entry.id,
+            error = %failure, "sweep.unreadable"
+        );
+    }
+    for (found, error) in &handed.failed {
+        tracing::error!(
+            tenant.id = %found.tenant, event.id = %found.entry.event_id,
+            error = %ErrorChain(error), outcome = "failed", "event.swept"
+        );
+    }
+    log_subscriptions(handed);
+}
+
+fn log_dispatched(event: &HandedOver) {
+    let matched = event.subscriptions.len() + event.withheld.len();
+    tracing::info!(
+        tenant.id = %event.tenant, event.id = %event.event_id, event.r#type = event.event_type,
+        matched, withheld = event.withheld.len(), retrying = event.retrying,
+        dead_lettered = event.dead_lettered, outcome = "handed_over", "event.swept"
+    );
+}
+
+fn log_subscriptions(handed: &Handed) {
+    for suspension in &handed.suspended {
+        tracing::error!(
+            tenant.id = %suspension.owner, subscription.id = %suspension.id,
+            reason = suspension.reason, "subscription.suspended"
+        );
+    }
+    for (suspension, error) in &handed.unsuspended {
+        tracing::error!(
+            tenant.id = %suspension.owner, subscription.id = %suspension.id,
+            error = %ErrorChain(error), "subscription.not_suspended"
+        );
+    }
+    for (key, error) in &handed.unreminded {
+        tracing::warn!(
+            tenant.id = %key.tenant, event.id = %key.event_id, subscription.id = %key.subscription,
+            error = %ErrorChain(error), "delivery.not_reminded"
+        );
+    }
+}
+
+fn millis(started: Instant) -> f64 {
+    started.elapsed().as_secs_f64() * 1_000.0
+}
