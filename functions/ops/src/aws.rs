@@ -2,8 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoJobs, DynamoLetters, DynamoLogIndex, DynamoReceipts,
-    DynamoRegistry, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SchedulerSchedules,
-    SqsDeliveryQueues, SqsJobQueue,
+    DynamoRegistry, DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive,
+    S3Payloads, SchedulerSchedules, SqsDeliveryQueues, SqsJobQueue,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -12,6 +12,7 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
@@ -31,6 +32,8 @@ pub(crate) type AwsOps = Ops<
     DynamoJobs,
     SqsJobQueue,
     SchedulerSchedules,
+    DynamoSeals,
+    S3Archive,
 >;
 
 /// Everything that the API is made of.
@@ -49,6 +52,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         ),
         jobs: Jobs::on_aws(clients, names, clock),
         deliveries: Deliveries::on_aws(clients, names),
+        vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
         schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),

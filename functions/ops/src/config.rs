@@ -32,6 +32,8 @@ pub(crate) struct Names {
     pub(crate) job_queue_url: String,
     /// Where schedules are, and what they call.
     pub(crate) schedule_target: ScheduleTarget,
+    /// Closed hours.
+    pub(crate) archive_bucket: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -49,6 +51,7 @@ impl Config {
         let job_table = env.required("JOB_TABLE");
         let job_queue_url = env.required("JOB_QUEUE_URL");
         let schedule_target = schedule_target(&mut env);
+        let archive_bucket = env.required("ARCHIVE_BUCKET");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -61,6 +64,7 @@ impl Config {
                 job_table: job_table?,
                 job_queue_url: job_queue_url?,
                 schedule_target: schedule_target?,
+                archive_bucket: archive_bucket?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {

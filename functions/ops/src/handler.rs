@@ -4,27 +4,30 @@ use std::time::Instant;
 
 use aws_lambda_events::http::StatusCode;
 use pillarbox_domain::active_hours::MarkedHours;
+use pillarbox_domain::archive::ArchiveReader;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::dispatch::DeliveryQueues;
 use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::job::{JobQueue, JobStore};
 use pillarbox_domain::letters::LetterStore;
-use pillarbox_domain::receipt::ReceiptReader;
+use pillarbox_domain::receipt::{ReceiptLedger, ReceiptReader};
 use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
 use pillarbox_domain::schedule::Schedules;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
+use pillarbox_domain::seal::SealStore;
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
-use pillarbox_domain::trouble::TroubledDeliveries;
+use pillarbox_domain::trouble::{TroubleLedger, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
+use crate::integrity::Vault;
 use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
@@ -32,7 +35,7 @@ use crate::routes::refused;
 use crate::{dispatch, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -43,6 +46,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H> {
     pub(crate) deliveries: Deliveries<P, T>,
     /// What is sent again.
     pub(crate) jobs: Jobs<J, K, C>,
+    /// Closed hours.
+    pub(crate) vault: Vault<V, A>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
     /// What is sent again at its times.
@@ -53,7 +58,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H> {
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H>
+impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A, E>
+    Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -63,12 +69,14 @@ where
     D: LetterStore + Sync,
     Q: DeliveryQueues + Sync,
     U: Upcasts + Sync,
-    P: ReceiptReader + Sync,
-    T: TroubledDeliveries + Sync,
+    P: ReceiptReader + ReceiptLedger + Sync,
+    T: TroubledDeliveries + TroubleLedger + Sync,
     W: DispatchSwitch,
     J: JobStore + Sync,
     K: JobQueue + Sync,
     H: Schedules + Sync,
+    V: SealStore + Sync,
+    A: ArchiveReader + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -99,6 +107,8 @@ where
             "GET /v1/events" => self.events.list(&self.registry, request).await,
             "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
             "GET /v1/events/{event_id}/journey" => self.journey(request).await,
+            "GET /v1/integrity" => self.audit(request).await,
+            "GET /v1/archive" => self.vault.list(&self.events.marks, request).await,
             "POST /v1/tenants" => self.add_tenant(request).await,
             "GET /v1/tenants/{tenant}" => self.show_tenant(request).await,
             "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,
@@ -207,9 +217,17 @@ where
             &self.events,
             &self.deliveries,
             letters,
+            &self.vault,
             request,
         )
         .await
+    }
+
+    async fn audit(&self, request: &Request) -> Result<Response, Problem> {
+        let (events, deliveries) = (&self.events, &self.deliveries);
+        self.vault
+            .audit(&self.registry, events, deliveries, request)
+            .await
     }
 
     async fn add_tenant(&self, request: &Request) -> Result<Response, Problem> {

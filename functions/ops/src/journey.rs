@@ -4,12 +4,14 @@ use aws_lambda_events::http::StatusCode;
 use futures::future::{try_join, try_join3};
 use pillarbox_aws::{Clients, DynamoReceipts, DynamoTroubledDeliveries};
 use pillarbox_domain::active_hours::MarkedHours;
+use pillarbox_domain::archive::ArchiveReader;
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::journey::{DeliveryJourney, EventState, NotMatched, deliveries, not_matched};
 use pillarbox_domain::letters::{DeadLetter, LetterStore, Shown as ShownLetter};
 use pillarbox_domain::receipt::ReceiptReader;
 use pillarbox_domain::registry::SubscriptionRegistry;
+use pillarbox_domain::seal::SealStore;
 use pillarbox_domain::subscription::Registered;
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::{Attempt, TroubledDeliveries};
@@ -20,6 +22,7 @@ use serde_json::{Value, json as object};
 
 use crate::config::Names;
 use crate::events::Events;
+use crate::integrity::Vault;
 use crate::subscriptions::{ShownDecision, rfc3339};
 
 /// Subscriptions that are asked why they do not have the event. Beyond it, `…/test` tells.
@@ -83,11 +86,12 @@ struct ShownNotMatched {
 }
 
 /// The journey of the event that the path names.
-pub(crate) async fn show<S, L, M, C, R, T, D>(
+pub(crate) async fn show<S, L, M, C, R, T, D, V, A>(
     registry: &S,
     events: &Events<L, M, C>,
     outbox: &Deliveries<R, T>,
     letters: &D,
+    vault: &Vault<V, A>,
     request: &Request,
 ) -> Result<Response, Problem>
 where
@@ -98,6 +102,8 @@ where
     R: ReceiptReader,
     T: TroubledDeliveries,
     D: LetterStore,
+    V: SealStore + Sync,
+    A: ArchiveReader + Sync,
 {
     let caller = Caller::of(request)?;
     let tenant = caller.require(Scope::Read)?;
@@ -113,7 +119,12 @@ where
     let letters: Vec<DeadLetter> = letters.into_iter().map(|one| one.as_of(now)).collect();
     let made = deliveries(&receipts, &rows);
     let others = not_matched(&event, &made, &subscriptions(registry, tenant).await?);
-    let state = EventState::of(&event, &receipts, &rows, None);
+    // Receipts of what is sealed may be gone. Only where there is nothing else does it cost another call.
+    let sealed_before = match receipts.is_empty() && rows.is_empty() {
+        true => vault.sealed_before().await?,
+        false => None,
+    };
+    let state = EventState::of(&event, &receipts, &rows, sealed_before);
     let handed_over_at = receipts.first().map(|receipt| receipt.handed_over_at);
     let journey = Journey {
         state: state.name(),

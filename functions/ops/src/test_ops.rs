@@ -7,14 +7,16 @@ use pillarbox_domain::dispatch_switch::{DispatchSwitch, SwitchState};
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryEventLog, MemoryJobQueue, MemoryJobs, MemoryLetters,
-    MemoryQueues, MemoryReceipts, MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryArchive, MemoryEventLog, MemoryJobQueue, MemoryJobs,
+    MemoryLetters, MemoryQueues, MemoryReceipts, MemoryRegistry, MemorySchedules, MemorySeals,
+    MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
@@ -33,6 +35,8 @@ pub(crate) type TestOps = Ops<
     MemoryJobs,
     MemoryJobQueue,
     MemorySchedules,
+    MemorySeals,
+    MemoryArchive,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -80,6 +84,10 @@ pub(crate) fn ops() -> TestOps {
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
             rows: MemoryTroubledDeliveries::default(),
+        },
+        vault: Vault {
+            seals: MemorySeals::default(),
+            archive: MemoryArchive::default(),
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
         schedules: MemorySchedules::new(clock),

@@ -1,8 +1,10 @@
 //! Journeys, from receipts, rows and dead letters in memory.
 
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
+use pillarbox_domain::seal::{SealHead, SealLink, SealRow, SealStore};
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, EventId, LoggedEvent};
 use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
@@ -123,4 +125,46 @@ async fn there_is_no_journey_of_an_event_that_is_not_there() {
     let foreign = logged(&ops.events.clock, &tenant("other"), event_with(json!({})));
     ops.events.log.append(&foreign).await.unwrap();
     assert_eq!(journey(&ops, foreign.event_id).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_event_before_the_watermark_is_completed_although_its_receipts_are_gone() {
+    let ops = ops();
+    let event = published(&ops).await;
+    let hour = LogHour::of(event.event_id);
+    for (sealed_before, state) in [(hour, "PENDING"), (hour.next(), "COMPLETED")] {
+        let link = SealLink {
+            key: "seals/x".to_owned(),
+            sha256: "00".to_owned(),
+        };
+        let seen = ops.vault.seals.head().await.unwrap();
+        let row = SealRow {
+            hour: sealed_before,
+            revision: 0,
+            link: link.clone(),
+            previous: None,
+            events: 1,
+            sealed_at: ops.events.clock.now(),
+        };
+        let head = SealHead {
+            link,
+            sealed_before,
+        };
+        let seals = &ops.vault.seals;
+        assert!(seals.append(&row, seen.as_ref(), &head).await.unwrap());
+        let (_, told) = journey(&ops, event.event_id).await;
+        assert_eq!(told["state"], state);
+    }
+    // What is known of it makes no difference to what failed, and costs no look at the seals.
+    let attempt = Attempt {
+        at: ops.events.clock.now(),
+        failure: Failure::new("Refused", "no"),
+    };
+    let status = TroubleStatus::Failed {
+        at: ops.events.clock.now(),
+    };
+    let row = TroubledDelivery::new(&event, &"orders".parse().unwrap(), status, attempt);
+    ops.deliveries.rows.open(&row).await.unwrap();
+    ops.vault.seals.set_failing(true);
+    assert_eq!(journey(&ops, event.event_id).await.1["state"], "FAILED");
 }

@@ -44,6 +44,8 @@ use std::time::Duration;
 use time::UtcDateTime;
 
 use crate::event_query::IndexEntry;
+use crate::logged_event::LoggedEvent;
+use crate::seal::Redispatch;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
 
@@ -67,6 +69,20 @@ pub struct Found {
 }
 
 impl Found {
+    /// What an index would have of this event.
+    pub fn of(event: &LoggedEvent) -> Self {
+        Self {
+            tenant: event.tenant.clone(),
+            entry: IndexEntry {
+                event_id: event.event_id,
+                source: event.event.source().to_owned(),
+                id: event.event.id().to_owned(),
+                event_type: event.event.event_type().to_owned(),
+                outbox: event.outbox,
+            },
+        }
+    }
+
     fn accepted_at(&self) -> UtcDateTime {
         self.entry.event_id.accepted_at()
     }
@@ -76,6 +92,16 @@ impl Found {
 pub trait SweepQueue {
     /// Sends [`messages`] of these events. `Ok` means that the queue has all of them; otherwise it may have some.
     fn ask(&self, found: &[Found]) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// Has what a seal finds missing handed over as what a run finds: by the queue, unless it has a receipt by then.
+pub struct Asking<'a, Q>(pub &'a Q);
+
+impl<Q: SweepQueue + Sync> Redispatch for Asking<'_, Q> {
+    async fn redispatch(&self, events: &[LoggedEvent]) -> Result<(), StoreError> {
+        let found: Vec<Found> = events.iter().map(Found::of).collect();
+        self.0.ask(&found).await
+    }
 }
 
 /// By what a sweep goes.

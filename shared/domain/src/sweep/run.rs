@@ -62,11 +62,8 @@ impl Agenda {
 
     /// Open slices lie before all that was never looked at, so the oldest come first.
     fn next(&mut self, state: &SweepState, survey: &Survey) -> Option<Slice> {
-        let next = || {
-            Slice::next(state.looked_before, self.end, |slice| {
-                survey.is_sparse(slice)
-            })
-        };
+        let from = aligned(state.looked_before);
+        let next = || Slice::next(from, self.end, |slice| survey.is_sparse(slice));
         self.due.pop_front().or_else(next)
     }
 
