@@ -79,7 +79,7 @@ pub(crate) fn ops() -> TestOps {
         jobs: Jobs {
             store: MemoryJobs::default(),
             queue: MemoryJobQueue::default(),
-            clock,
+            clock: clock.clone(),
         },
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
