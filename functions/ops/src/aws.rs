@@ -29,11 +29,11 @@ pub(crate) type AwsOps = Ops<
     DynamoReceipts,
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
-    DynamoJobs,
-    SqsJobQueue,
     SchedulerSchedules,
     DynamoSeals,
     S3Archive,
+    DynamoJobs,
+    SqsJobQueue,
 >;
 
 /// Everything that the API is made of.

@@ -35,7 +35,7 @@ use crate::routes::refused;
 use crate::{dispatch, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -44,10 +44,10 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A> {
     pub(crate) dead_letters: DeadLetters<D, Q, U, C>,
     /// What was handed over, and what is in trouble.
     pub(crate) deliveries: Deliveries<P, T>,
-    /// What is sent again.
-    pub(crate) jobs: Jobs<J, K, C>,
     /// Closed hours.
     pub(crate) vault: Vault<V, A>,
+    /// What is sent again.
+    pub(crate) jobs: Jobs<J, K, C>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
     /// What is sent again at its times.
@@ -58,8 +58,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A> {
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A, E>
-    Ops<R, L, M, C, F, D, Q, U, P, T, W, J, K, H, V, A>
+impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, E>
+    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -72,11 +72,11 @@ where
     P: ReceiptReader + ReceiptLedger + Sync,
     T: TroubledDeliveries + TroubleLedger + Sync,
     W: DispatchSwitch,
-    J: JobStore + Sync,
-    K: JobQueue + Sync,
     H: Schedules + Sync,
     V: SealStore + Sync,
     A: ArchiveReader + Sync,
+    J: JobStore + Sync,
+    K: JobQueue + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -118,10 +118,10 @@ where
             "POST /v1/dispatch/resume" => dispatch::set(&self.switch, request, true).await,
             _ if route.contains(" /v1/subscriptions") => self.subscriptions(route, request).await,
             _ if route.contains(" /v1/dead-letters") => self.dead_letters(route, request).await,
+            _ if route.contains(" /v1/schedules") => self.schedules(route, request).await,
             "POST /v1/replays" => self.replay(request).await,
             "POST /v1/redrives" => self.jobs.redrive(&self.registry, request).await,
             _ if route.contains(" /v1/jobs") => self.jobs(route, request).await,
-            _ if route.contains(" /v1/schedules") => self.schedules(route, request).await,
             _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
             _ => Err(no_such_route(request)),
         }
@@ -167,6 +167,18 @@ where
         }
     }
 
+    async fn schedules(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let (kept, registry, prefix) = (&self.schedules, &self.registry, &self.queue_prefix);
+        let now = self.events.clock.now();
+        match route {
+            "POST /v1/schedules" => schedules::add(kept, registry, prefix, request, now).await,
+            "GET /v1/schedules" => schedules::list(kept, request).await,
+            "GET /v1/schedules/{schedule}" => schedules::show(kept, request).await,
+            "DELETE /v1/schedules/{schedule}" => schedules::remove(kept, request).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
     async fn replay(&self, request: &Request) -> Result<Response, Problem> {
         let (registry, prefix) = (&self.registry, &self.queue_prefix);
         self.jobs.replay(registry, prefix, request).await
@@ -181,18 +193,6 @@ where
             "POST /v1/jobs/{job_id}/pause" => jobs.change(request, Step::Pause).await,
             "POST /v1/jobs/{job_id}/resume" => jobs.change(request, Step::Resume).await,
             "POST /v1/jobs/{job_id}/cancel" => jobs.change(request, Step::Cancel).await,
-            _ => Err(no_such_route(request)),
-        }
-    }
-
-    async fn schedules(&self, route: &str, request: &Request) -> Result<Response, Problem> {
-        let (kept, registry, prefix) = (&self.schedules, &self.registry, &self.queue_prefix);
-        let now = self.events.clock.now();
-        match route {
-            "POST /v1/schedules" => schedules::add(kept, registry, prefix, request, now).await,
-            "GET /v1/schedules" => schedules::list(kept, request).await,
-            "GET /v1/schedules/{schedule}" => schedules::show(kept, request).await,
-            "DELETE /v1/schedules/{schedule}" => schedules::remove(kept, request).await,
             _ => Err(no_such_route(request)),
         }
     }

@@ -32,11 +32,11 @@ pub(crate) type TestOps = Ops<
     MemoryReceipts,
     MemoryTroubledDeliveries,
     MemorySwitch,
-    MemoryJobs,
-    MemoryJobQueue,
     MemorySchedules,
     MemorySeals,
     MemoryArchive,
+    MemoryJobs,
+    MemoryJobQueue,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -90,7 +90,7 @@ pub(crate) fn ops() -> TestOps {
             archive: MemoryArchive::default(),
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
-        schedules: MemorySchedules::new(clock),
+        schedules: MemorySchedules::new(clock.clone()),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }
