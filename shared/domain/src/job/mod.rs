@@ -45,7 +45,7 @@ pub use change::{KEPT, MAX_WORKERS};
 pub use pace::{MAX_PAGE_EVENTS, Turn, page_events, speed};
 pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
 pub use query::{FailureList, FailureQuery, JobList, JobQuery};
-pub use shown::{ShownFailure, ShownJob};
+pub use shown::{ShownFailure, ShownJob, ShownTarget};
 pub use store::{
     ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
     Saved,

@@ -215,6 +215,7 @@ impl World {
     /// Seals every hour from one to before another, with all that was logged until now.
     pub async fn seal(&self, first: UtcDateTime, end: UtcDateTime) {
         let mut hour = LogHour::at(first);
+        self.seals.begin(hour).await.unwrap();
         while hour < LogHour::at(end) {
             self.seal_hour(hour, 0).await;
             hour = LogHour::at(hour.end());
