@@ -218,6 +218,7 @@ where
             &self.deliveries,
             letters,
             &self.vault,
+            &self.jobs.store,
             request,
         )
         .await

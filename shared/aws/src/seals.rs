@@ -160,6 +160,12 @@ impl SealStore for DynamoSeals {
         hour(&reader("beginning of seals", &item), FIRST)
     }
 
+    async fn begun(&self) -> Result<Option<LogHour>, StoreError> {
+        let item = self.item(keys::SEALS, keys::SEAL_BEGIN.to_owned()).await?;
+        let chosen = item.map(|item| hour(&reader("beginning of seals", &item), FIRST));
+        chosen.transpose()
+    }
+
     async fn head(&self) -> Result<Option<SealHead>, StoreError> {
         let item = self.item(keys::SEALS, keys::SEAL_HEAD.to_owned()).await?;
         item.as_ref().map(decode_head).transpose()

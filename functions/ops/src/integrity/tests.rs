@@ -48,6 +48,7 @@ async fn seal(ops: &TestOps, hour: LogHour, events: &[&LoggedEvent]) {
     for event in events {
         manifests.push(archive(ops, hour, event).await);
     }
+    ops.vault.seals.begin(hour).await.unwrap();
     let seen = ops.vault.seals.head().await.unwrap();
     let seal = Seal {
         format: 1,

@@ -135,6 +135,10 @@ impl SealStore for Mortal<'_, MemorySeals> {
         self.call(self.inner.release(holder)).await
     }
 
+    async fn begun(&self) -> Result<Option<LogHour>, StoreError> {
+        self.call(self.inner.begun()).await
+    }
+
     async fn begin(&self, first: LogHour) -> Result<LogHour, StoreError> {
         self.call(self.inner.begin(first)).await
     }
