@@ -177,7 +177,7 @@ where
         spec: Result<JobSpec, Vec<FieldFault>>,
     ) -> Result<Response, Problem> {
         let spec = spec.map_err(at_fault)?;
-        check_subscription(tenant, subscriptions, &spec).await?;
+        check_subscription(tenant, subscriptions, &spec, "").await?;
         let now = self.clock.now();
         let delay = SETTLING + spec.wait(now);
         let id = JobId::new(self.clock.next_id());
@@ -237,11 +237,12 @@ impl Step {
     }
 }
 
-/// Refuses a job of a subscription that is not there.
-async fn check_subscription<S: SubscriptionRegistry>(
+/// Refuses a job of a subscription that is not there; the member that names it is below this place.
+pub(crate) async fn check_subscription<S: SubscriptionRegistry>(
     tenant: &TenantId,
     subscriptions: &S,
     spec: &JobSpec,
+    place: &str,
 ) -> Result<(), Problem> {
     let Some((field, id, owner)) = spec.named_subscription(tenant) else {
         return Ok(());
@@ -249,13 +250,13 @@ async fn check_subscription<S: SubscriptionRegistry>(
     match subscriptions.subscription(&owner, id).await? {
         Some(_) => Ok(()),
         None => Err(Problem::invalid_field(
-            field,
+            format!("{place}{field}"),
             format!("must be a subscription that is there: there is no '{id}'"),
         )),
     }
 }
 
-fn at_fault(faults: Vec<FieldFault>) -> Problem {
+pub(crate) fn at_fault(faults: Vec<FieldFault>) -> Problem {
     Problem::invalid(faults.into_iter().map(FieldError::from).collect())
 }
 

@@ -139,7 +139,8 @@ pub const QUEUE_SUBSCRIPTION: &str = "_replay";
 pub struct JobSpec {
     /// What is sent again.
     pub work: Work,
-    /// Ids of events or letters that are in the set. It ends at the job's beginning at the latest.
+    /// Ids of events or letters that are in the set. It ends when the job was asked for, or, where that was asked for,
+    /// up to [`crate::limits::MAX_JOB_LEAD`] later; then it is waited for.
     pub range: IdRange,
     /// Events a second, all workers together; as fast as they can when there is none.
     pub max_events_per_second: Option<u32>,

@@ -292,7 +292,7 @@ impl World {
         revision: u32,
         events: &[LoggedEvent],
     ) -> ArchivedObject {
-        let line = |event: &LoggedEvent| format!("{{\"pbeventid\":\"{}\"}}\n", event.event_id);
+        let line = |event: &LoggedEvent| format!("{{\"event_id\":\"{}\"}}\n", event.event_id);
         let lines: String = events.iter().map(line).collect();
         let key = layout::receipts(tenant, hour, revision, 0);
         self.store(key, &lines, events).await

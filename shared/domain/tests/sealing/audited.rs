@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use futures::future::join;
 use pillarbox_domain::Clock;
 use pillarbox_domain::archive::ObjectLimits;
 use pillarbox_domain::integrity::folder::{ArchiveFolder, Verified, verify};
@@ -12,7 +13,7 @@ use pillarbox_domain::seal::HOLD;
 use pillarbox_testkit::MemoryArchive;
 use pillarbox_testkit::builders::tenant;
 
-use crate::harness::{HOUR, World, hour};
+use crate::harness::{HOUR, SETTLE, World, hour};
 use crate::mortal::{Death, Life, Mortal};
 
 struct Copy<'a>(&'a MemoryArchive);
@@ -141,4 +142,36 @@ async fn an_event_that_could_not_be_read_is_told_by_both() {
     let copy = world.copy();
     assert_eq!(audit.findings, copy.findings);
     assert_eq!(audit.findings[0].event_ids, [events[0].event_id]);
+}
+
+#[tokio::test]
+async fn what_passes_leave_that_do_not_see_each_other_is_no_finding() {
+    let mut dead_ends = 0;
+    for seed in 0..60 {
+        let world = world().await;
+        let lives = [
+            Life::interrupted(seed),
+            Life::interrupted(seed * 7 + 3),
+            Life::interrupted(seed * 11 + 5),
+        ];
+        let passes = join(world.pass_of(&lives[0]), world.pass_of(&lives[1]));
+        let late = async {
+            for _ in 0..20 * seed {
+                lives[2].give_way().await;
+            }
+            world.dispatched("depot", 61, 1).await;
+            world.reopen("depot", hour(1)).await;
+        };
+        drop(join(passes, late).await);
+        world.assert_nothing_is_found(&format!("{seed}")).await;
+        world.advance(SETTLE);
+        world.pass().await;
+        world
+            .assert_nothing_is_found(&format!("{seed}, after a pass"))
+            .await;
+        let copy = world.copy();
+        assert!(copy.last_seal.is_some(), "{seed}: {copy:?}");
+        dead_ends += copy.counts.seals - world.seals.all().len() as u64;
+    }
+    assert!(dead_ends > 0, "there is something to be told from a fork");
 }
