@@ -9,6 +9,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "conformance/sealing.rs"]
+mod sealing;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
