@@ -1,5 +1,5 @@
-//! The API to read and operate: events and their journeys, their integrity and archive, dead letters, subscriptions, schemas, tenants, keys,
-//! dispatch, health; and the answer to unknown routes.
+//! The API to read and operate: events and their journeys, integrity and archive, dead letters, replays and redrives,
+//! schedules, subscriptions, schemas, tenants, keys, dispatch, health; and the answer to unknown routes.
 
 mod aws;
 mod config;
@@ -8,6 +8,7 @@ mod dispatch;
 mod events;
 mod handler;
 mod integrity;
+mod jobs;
 mod journey;
 mod requests;
 mod routes;

@@ -14,6 +14,7 @@ use time::UtcDateTime;
 use crate::error::store_error;
 use crate::item::{Item, Reader, millis, s};
 use crate::keys;
+use crate::reopenings::NOTED;
 
 const TRANSACTION: &str = "TransactWriteItems";
 
@@ -27,7 +28,6 @@ const SEALED_BEFORE: &str = "sealed_before";
 const FIRST: &str = "first";
 const HOLDER: &str = "holder";
 const HELD_UNTIL: &str = "held_until_ms";
-const NOTED_AT: &str = "noted_ms";
 
 /// Seals in one table.
 #[derive(Clone)]
@@ -264,7 +264,7 @@ impl SealStore for DynamoSeals {
             .key(keys::PK, s(keys::REOPENED))
             .key(keys::SK, s(key))
             .condition_expression("#noted = :noted")
-            .expression_attribute_names("#noted", NOTED_AT)
+            .expression_attribute_names("#noted", NOTED)
             .expression_attribute_values(":noted", millis(reopening.noted_at))
             .send()
             .await;
@@ -376,7 +376,7 @@ fn decode_reopening(item: &Item) -> Result<Reopening, StoreError> {
     Ok(Reopening {
         tenant,
         hour,
-        noted_at: reader.millis(NOTED_AT)?,
+        noted_at: reader.millis(NOTED)?,
     })
 }
 

@@ -168,3 +168,34 @@ async fn an_event_before_the_watermark_is_completed_although_its_receipts_are_go
     ops.vault.seals.set_failing(true);
     assert_eq!(journey(&ops, event.event_id).await.1["state"], "FAILED");
 }
+
+#[tokio::test]
+async fn a_journey_names_the_jobs_that_send_the_event_again_and_no_others() {
+    let ops = ops();
+    let event = published(&ops).await;
+    let replay = |body: Value| Call {
+        route: "POST /v1/replays",
+        scopes: "operate",
+        path: json!({}),
+        query: "",
+        body,
+    };
+    let target = json!({ "all": true });
+    let mut jobs = Vec::new();
+    for filter in [
+        json!({ "correlation_id": "sync-7" }),
+        json!({ "from": "2026-11-23T00:00:00Z", "types": ["price.*"] }),
+    ] {
+        ops.events.clock.advance(std::time::Duration::from_secs(1));
+        let asked = json!({ "filter": filter, "target": target });
+        let (status, job) = answer(&ops, replay(asked)).await;
+        assert_eq!(status, 202, "{job}");
+        jobs.push(job["job_id"].clone());
+    }
+    let (_, told) = journey(&ops, event.event_id).await;
+    let expected = json!([{
+        "job_id": jobs[0], "state": "PLANNING", "target": target, "schedule": null,
+        "created_at": "2026-11-23T12:00:01Z", "finished_at": null,
+    }]);
+    assert_eq!(told["replays"], expected);
+}
