@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay,
-    schedules, schemas, subscriptions, tenants,
+    archive, dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay,
+    schedules, schemas, subscriptions, tenants, verify,
 };
 use crate::error::Error;
 use crate::output::Output;
@@ -64,6 +64,11 @@ pub enum Command {
     /// What the data of event types look like, in versions
     #[command(subcommand)]
     Schemas(schemas::SchemasCommand),
+    /// Prove that nothing is missing: the log against receipts, archive and seals, or a copy of the archive by itself
+    Verify(verify::VerifyArgs),
+    /// Hours of the log in the archive
+    #[command(subcommand)]
+    Archive(archive::ArchiveCommand),
     /// Ask the bus whether it is well
     Health,
 }

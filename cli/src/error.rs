@@ -9,6 +9,13 @@ use thiserror::Error;
 
 use crate::problem::Problem;
 
+fn count(number: usize, name: &str) -> String {
+    match number {
+        1 => format!("1 {name}"),
+        _ => format!("{number} {name}s"),
+    }
+}
+
 #[derive(Debug, Error)]
 pub enum Error {
     #[error(
@@ -119,6 +126,22 @@ pub enum Error {
         "stopped watching; the job goes on, and `pillarbox jobs follow {job}` watches it again"
     )]
     Interrupted { job: String },
+    #[error(
+        "cannot read the archive in {path}: check the path; it is the folder that has events/, manifests/ and seals/"
+    )]
+    ReadArchive {
+        path: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "there is nothing of an archive in {path}: give the folder that has events/, manifests/ and seals/"
+    )]
+    NoArchive { path: String },
+    #[error("{}: docs/integrity.md says what each means and what to do", count(*findings, "finding"))]
+    FoundWrong { findings: usize },
+    #[error(transparent)]
+    NotVerified(Box<Error>),
     #[error("no random bytes from the operating system, so no key was made")]
     NoRandomness(#[source] getrandom::Error),
     #[error("cannot write the result to standard output")]
@@ -127,7 +150,7 @@ pub enum Error {
 
 impl Error {
     /// 2 when the command line or the environment is wrong and nothing was tried, 130 after an interrupt, as a shell has
-    /// it, and 1 otherwise.
+    /// it, 3 when nothing could be verified, and 1 otherwise.
     ///
     /// clap ends with 2 too, for what it refuses itself.
     pub fn exit_code(&self) -> u8 {
@@ -138,7 +161,10 @@ impl Error {
             | Self::BadApiKey
             | Self::OpenEvents { .. }
             | Self::ReadFile { .. }
-            | Self::NotJson { .. } => 2,
+            | Self::NotJson { .. }
+            | Self::ReadArchive { .. }
+            | Self::NoArchive { .. } => 2,
+            Self::NotVerified(_) => 3,
             Self::Interrupted { .. } => 130,
             Self::HttpClient(_)
             | Self::Runtime(_)
@@ -157,8 +183,18 @@ impl Error {
             | Self::NotAllSent { .. }
             | Self::JobPaused { .. }
             | Self::JobCancelled { .. }
+            | Self::FoundWrong { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
+        }
+    }
+
+    /// The same at the end of a verification: 1 says that something is wrong, so what kept it from an end is 3.
+    pub fn of_verification(self) -> Self {
+        match self {
+            Self::FoundWrong { .. } => self,
+            error if error.exit_code() == 2 => error,
+            error => Self::NotVerified(Box::new(error)),
         }
     }
 

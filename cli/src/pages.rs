@@ -42,7 +42,8 @@ pub struct Page<T> {
         alias = "subscriptions",
         alias = "dead_letters",
         alias = "jobs",
-        alias = "failures"
+        alias = "failures",
+        alias = "hours"
     )]
     pub entries: Vec<T>,
     pub next_cursor: Option<String>,

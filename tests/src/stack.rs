@@ -45,6 +45,8 @@ pub struct Stack {
     pub lambda: aws_sdk_lambda::Client,
     /// S3, as root.
     pub s3: aws_sdk_s3::Client,
+    /// EventBridge Scheduler, as root.
+    pub scheduler: aws_sdk_scheduler::Client,
     /// What its functions' names begin with.
     pub name: String,
     /// `EventLogTable`.
@@ -95,6 +97,7 @@ impl Stack {
                 dynamodb: clients.dynamodb(),
                 lambda: clients.lambda(),
                 s3: clients.s3(),
+                scheduler: clients.scheduler(),
                 name: name?,
                 endpoint_url: endpoint_url.unwrap_or_default(),
                 engine_process_id: engine_process_id?,

@@ -189,8 +189,11 @@ async fn receipts_conform() {
 async fn seals_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;
+    let reopenings = DynamoReopenings::new(engine.client.clone(), table.clone());
     let seals = DynamoSeals::new(engine.client, table);
-    pillarbox_testkit::seals::conformance(&seals, &ManualClock::default()).await;
+    let clock = ManualClock::default();
+    pillarbox_testkit::seals::conformance(&seals, &clock).await;
+    pillarbox_testkit::seals::reopened_hours(&seals, &reopenings, &clock).await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
+pub mod archive;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod schedules;
 pub mod schemas;
 pub mod subscriptions;
 pub mod tenants;
+pub mod verify;
 
 use crate::arguments::{Cli, Command};
 use crate::error::Error;
@@ -40,6 +42,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Outbox(command) => outbox::run(command, global).await,
         Command::Schedules(command) => schedules::run(command, global).await,
         Command::Schemas(command) => schemas::run(command, global).await,
+        Command::Verify(args) => verify::run(args, global).await,
+        Command::Archive(command) => archive::run(command, global).await,
         Command::Health => health::run(global).await,
     }
 }

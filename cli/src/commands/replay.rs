@@ -1,7 +1,7 @@
 //! `pillarbox replay`
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::jobs::start::{JobArgs, RangeArgs, given, list, start};
 use crate::arguments::Global;
@@ -70,7 +70,7 @@ impl TargetArgs {
                 self.to_subscription.clone().map(Value::from),
             ),
             ("queue_url", self.to_queue.clone().map(Value::from)),
-            ("all", self.all.then(|| json!(true))),
+            ("all", self.all.then_some(Value::Bool(true))),
         ]);
         let is_given = !target.is_empty();
         given([("target", is_given.then_some(Value::Object(target)))])

@@ -1,9 +1,9 @@
 //! The API on the stack's own tables, queues and buckets.
 
 use pillarbox_aws::{
-    Clients, DynamoActiveHours, DynamoLetters, DynamoLogIndex, DynamoReceipts, DynamoRegistry,
-    DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Payloads, SchedulerSchedules,
-    SqsDeliveryQueues,
+    Clients, DynamoActiveHours, DynamoJobs, DynamoLetters, DynamoLogIndex, DynamoReceipts,
+    DynamoRegistry, DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive,
+    S3Payloads, SchedulerSchedules, SqsDeliveryQueues, SqsJobQueue,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -12,6 +12,8 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
+use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
 /// The API as it is deployed.
@@ -28,6 +30,10 @@ pub(crate) type AwsOps = Ops<
     DynamoTroubledDeliveries,
     LambdaDispatchSwitch,
     SchedulerSchedules,
+    DynamoSeals,
+    S3Archive,
+    DynamoJobs,
+    SqsJobQueue,
 >;
 
 /// Everything that the API is made of.
@@ -37,8 +43,16 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
     let payloads = S3Payloads::new(clients.s3(), names.payload_bucket.clone());
     Ops {
         events: Events::on_aws(clients, names, payloads.clone(), clock.clone()),
-        dead_letters: DeadLetters::on_aws(clients, names, payloads, registry.clone(), clock),
+        dead_letters: DeadLetters::on_aws(
+            clients,
+            names,
+            payloads,
+            registry.clone(),
+            clock.clone(),
+        ),
+        jobs: Jobs::on_aws(clients, names, clock),
         deliveries: Deliveries::on_aws(clients, names),
+        vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),
         schedules: SchedulerSchedules::new(clients.scheduler(), names.schedule_target.clone()),

@@ -28,6 +28,12 @@ pub(crate) struct Names {
     pub(crate) dead_letter_table: String,
     /// Where schedules are, and what they call.
     pub(crate) schedule_target: ScheduleTarget,
+    /// Closed hours.
+    pub(crate) archive_bucket: String,
+    /// Replays and redrives.
+    pub(crate) job_table: String,
+    /// What calls their workers.
+    pub(crate) job_queue_url: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -43,6 +49,9 @@ impl Config {
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
         let dead_letter_table = env.required("DEAD_LETTER_TABLE");
         let schedule_target = schedule_target(&mut env);
+        let archive_bucket = env.required("ARCHIVE_BUCKET");
+        let job_table = env.required("JOB_TABLE");
+        let job_queue_url = env.required("JOB_QUEUE_URL");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -53,6 +62,9 @@ impl Config {
                 dispatch_mapping_id: dispatch_mapping_id?,
                 dead_letter_table: dead_letter_table?,
                 schedule_target: schedule_target?,
+                archive_bucket: archive_bucket?,
+                job_table: job_table?,
+                job_queue_url: job_queue_url?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {

@@ -4,33 +4,38 @@ use std::time::Instant;
 
 use aws_lambda_events::http::StatusCode;
 use pillarbox_domain::active_hours::MarkedHours;
+use pillarbox_domain::archive::ArchiveReader;
 use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::dispatch::DeliveryQueues;
 use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
+use pillarbox_domain::job::{JobQueue, JobStore};
 use pillarbox_domain::letters::LetterStore;
-use pillarbox_domain::receipt::ReceiptReader;
+use pillarbox_domain::receipt::{ReceiptLedger, ReceiptReader};
 use pillarbox_domain::registry::{Added, Registry, SubscriptionRegistry};
 use pillarbox_domain::schedule::Schedules;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
+use pillarbox_domain::seal::SealStore;
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
-use pillarbox_domain::trouble::TroubledDeliveries;
+use pillarbox_domain::trouble::{TroubleLedger, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, json};
 use serde_json::json as object;
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
+use crate::integrity::Vault;
+use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
 use crate::{dispatch, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -39,6 +44,10 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H> {
     pub(crate) dead_letters: DeadLetters<D, Q, U, C>,
     /// What was handed over, and what is in trouble.
     pub(crate) deliveries: Deliveries<P, T>,
+    /// Closed hours.
+    pub(crate) vault: Vault<V, A>,
+    /// What is sent again.
+    pub(crate) jobs: Jobs<J, K, C>,
     /// Dispatch as a whole.
     pub(crate) switch: W,
     /// What is sent again at its times.
@@ -49,7 +58,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H> {
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, H, E> Ops<R, L, M, C, F, D, Q, U, P, T, W, H>
+impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, E>
+    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -59,10 +69,14 @@ where
     D: LetterStore + Sync,
     Q: DeliveryQueues + Sync,
     U: Upcasts + Sync,
-    P: ReceiptReader + Sync,
-    T: TroubledDeliveries + Sync,
+    P: ReceiptReader + ReceiptLedger + Sync,
+    T: TroubledDeliveries + TroubleLedger + Sync,
     W: DispatchSwitch,
     H: Schedules + Sync,
+    V: SealStore + Sync,
+    A: ArchiveReader + Sync,
+    J: JobStore + Sync,
+    K: JobQueue + Sync,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -93,6 +107,8 @@ where
             "GET /v1/events" => self.events.list(&self.registry, request).await,
             "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
             "GET /v1/events/{event_id}/journey" => self.journey(request).await,
+            "GET /v1/integrity" => self.audit(request).await,
+            "GET /v1/archive" => self.vault.list(&self.events.marks, request).await,
             "POST /v1/tenants" => self.add_tenant(request).await,
             "GET /v1/tenants/{tenant}" => self.show_tenant(request).await,
             "PATCH /v1/tenants/{tenant}" => self.change_tenant(request).await,
@@ -103,6 +119,9 @@ where
             _ if route.contains(" /v1/subscriptions") => self.subscriptions(route, request).await,
             _ if route.contains(" /v1/dead-letters") => self.dead_letters(route, request).await,
             _ if route.contains(" /v1/schedules") => self.schedules(route, request).await,
+            "POST /v1/replays" => self.replay(request).await,
+            "POST /v1/redrives" => self.jobs.redrive(&self.registry, request).await,
+            _ if route.contains(" /v1/jobs") => self.jobs(route, request).await,
             _ if route.contains(" /v1/schemas") => self.schemas(route, request).await,
             _ => Err(no_such_route(request)),
         }
@@ -160,6 +179,24 @@ where
         }
     }
 
+    async fn replay(&self, request: &Request) -> Result<Response, Problem> {
+        let (registry, prefix) = (&self.registry, &self.queue_prefix);
+        self.jobs.replay(registry, prefix, request).await
+    }
+
+    async fn jobs(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let jobs = &self.jobs;
+        match route {
+            "GET /v1/jobs" => jobs.list(request).await,
+            "GET /v1/jobs/{job_id}" => jobs.show(request).await,
+            "GET /v1/jobs/{job_id}/failures" => jobs.failures(request).await,
+            "POST /v1/jobs/{job_id}/pause" => jobs.change(request, Step::Pause).await,
+            "POST /v1/jobs/{job_id}/resume" => jobs.change(request, Step::Resume).await,
+            "POST /v1/jobs/{job_id}/cancel" => jobs.change(request, Step::Cancel).await,
+            _ => Err(no_such_route(request)),
+        }
+    }
+
     async fn schemas(&self, route: &str, request: &Request) -> Result<Response, Problem> {
         let registry = &self.registry;
         match route {
@@ -180,9 +217,18 @@ where
             &self.events,
             &self.deliveries,
             letters,
+            &self.vault,
+            &self.jobs.store,
             request,
         )
         .await
+    }
+
+    async fn audit(&self, request: &Request) -> Result<Response, Problem> {
+        let (events, deliveries) = (&self.events, &self.deliveries);
+        self.vault
+            .audit(&self.registry, events, deliveries, request)
+            .await
     }
 
     async fn add_tenant(&self, request: &Request) -> Result<Response, Problem> {

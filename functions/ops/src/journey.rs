@@ -4,12 +4,15 @@ use aws_lambda_events::http::StatusCode;
 use futures::future::{try_join, try_join3};
 use pillarbox_aws::{Clients, DynamoReceipts, DynamoTroubledDeliveries};
 use pillarbox_domain::active_hours::MarkedHours;
+use pillarbox_domain::archive::ArchiveReader;
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
+use pillarbox_domain::job::{Job, JobId, JobStore, ShownTarget};
 use pillarbox_domain::journey::{DeliveryJourney, EventState, NotMatched, deliveries, not_matched};
 use pillarbox_domain::letters::{DeadLetter, LetterStore, Shown as ShownLetter};
 use pillarbox_domain::receipt::ReceiptReader;
 use pillarbox_domain::registry::SubscriptionRegistry;
+use pillarbox_domain::seal::SealStore;
 use pillarbox_domain::subscription::Registered;
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::{Attempt, TroubledDeliveries};
@@ -20,10 +23,14 @@ use serde_json::{Value, json as object};
 
 use crate::config::Names;
 use crate::events::Events;
+use crate::integrity::Vault;
 use crate::subscriptions::{ShownDecision, rfc3339};
 
 /// Subscriptions that are asked why they do not have the event. Beyond it, `…/test` tells.
 const MAX_NOT_MATCHED: usize = 1_000;
+
+/// Jobs that are asked whether they replay an event, the latest.
+const MAX_JOBS: usize = 100;
 
 /// What the outbox and the dead letters have of an event.
 pub(crate) struct Deliveries<R, T> {
@@ -61,8 +68,7 @@ struct Journey<'a> {
     handed_over_at: Option<String>,
     deliveries: Vec<ShownDelivery<'a>>,
     not_matched: Vec<ShownNotMatched>,
-    /// None yet: replays are jobs to come.
-    replays: [Value; 0],
+    replays: Vec<ShownReplay<'a>>,
 }
 
 #[derive(Serialize)]
@@ -75,6 +81,17 @@ struct ShownDelivery<'a> {
     dead_letters: Vec<ShownLetter<'a>>,
 }
 
+/// A job that has the event in its set. What became of the event in it, where it failed, is among the job's failures.
+#[derive(Serialize)]
+struct ShownReplay<'a> {
+    job_id: JobId,
+    state: &'static str,
+    target: Option<ShownTarget<'a>>,
+    schedule: Option<&'a str>,
+    created_at: String,
+    finished_at: Option<String>,
+}
+
 #[derive(Serialize)]
 struct ShownNotMatched {
     subscription: String,
@@ -83,11 +100,13 @@ struct ShownNotMatched {
 }
 
 /// The journey of the event that the path names.
-pub(crate) async fn show<S, L, M, C, R, T, D>(
+pub(crate) async fn show<S, L, M, C, R, T, D, V, A, J>(
     registry: &S,
     events: &Events<L, M, C>,
     outbox: &Deliveries<R, T>,
     letters: &D,
+    vault: &Vault<V, A>,
+    jobs: &J,
     request: &Request,
 ) -> Result<Response, Problem>
 where
@@ -98,6 +117,9 @@ where
     R: ReceiptReader,
     T: TroubledDeliveries,
     D: LetterStore,
+    V: SealStore + Sync,
+    A: ArchiveReader + Sync,
+    J: JobStore,
 {
     let caller = Caller::of(request)?;
     let tenant = caller.require(Scope::Read)?;
@@ -111,9 +133,15 @@ where
     .await?;
     let now = events.clock.now();
     let letters: Vec<DeadLetter> = letters.into_iter().map(|one| one.as_of(now)).collect();
+    let jobs = jobs.list(tenant, None, MAX_JOBS).await?.jobs;
     let made = deliveries(&receipts, &rows);
     let others = not_matched(&event, &made, &subscriptions(registry, tenant).await?);
-    let state = EventState::of(&event, &receipts, &rows, None);
+    // Receipts of what is sealed may be gone. Only where there is nothing else does it cost another call.
+    let sealed_before = match receipts.is_empty() && rows.is_empty() {
+        true => vault.sealed_before().await?,
+        false => None,
+    };
+    let state = EventState::of(&event, &receipts, &rows, sealed_before);
     let handed_over_at = receipts.first().map(|receipt| receipt.handed_over_at);
     let journey = Journey {
         state: state.name(),
@@ -123,6 +151,7 @@ where
             .map(|delivery| shown_delivery(delivery, &letters))
             .collect(),
         not_matched: others.into_iter().map(shown_not_matched).collect(),
+        replays: shown_replays(&jobs, &event),
         ..Journey::of(&event)
     };
     Ok(json(StatusCode::OK, &journey))
@@ -158,7 +187,7 @@ impl<'a> Journey<'a> {
             handed_over_at: None,
             deliveries: vec![],
             not_matched: vec![],
-            replays: [],
+            replays: vec![],
         }
     }
 }
@@ -193,6 +222,19 @@ fn shown_attempt((index, attempt): (usize, &Attempt)) -> Value {
         "at": rfc3339(attempt.at),
         "error": { "class": failure.class, "message": failure.message },
     })
+}
+
+fn shown_replays<'a>(jobs: &'a [Job], event: &LoggedEvent) -> Vec<ShownReplay<'a>> {
+    let its = jobs.iter().filter(|job| job.spec.replays(event));
+    its.map(|job| ShownReplay {
+        job_id: job.id,
+        state: job.state.name(),
+        target: ShownTarget::of(&job.spec.work),
+        schedule: job.spec.schedule.as_deref(),
+        created_at: rfc3339(job.created_at),
+        finished_at: job.finished_at.map(rfc3339),
+    })
+    .collect()
 }
 
 fn shown_not_matched(other: NotMatched) -> ShownNotMatched {

@@ -1,5 +1,5 @@
-//! The API to read and operate: events and their journeys, dead letters, subscriptions, schemas, tenants, keys,
-//! dispatch, health; and the answer to unknown routes.
+//! The API to read and operate: events and their journeys, integrity and archive, dead letters, replays and redrives,
+//! schedules, subscriptions, schemas, tenants, keys, dispatch, health; and the answer to unknown routes.
 
 mod aws;
 mod config;
@@ -7,6 +7,8 @@ mod dead_letters;
 mod dispatch;
 mod events;
 mod handler;
+mod integrity;
+mod jobs;
 mod journey;
 mod requests;
 mod routes;

@@ -2,7 +2,8 @@
 
 /// Path templates and what `Allow` says of each; where a path fits two, the first tells. A subscription may be named
 /// `test`; no dead letter is named `redrive`. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 27] = [
+const PATHS: [(&str, &str); 37] = [
+    ("/v1/archive", "GET"),
     ("/v1/dead-letters", "GET"),
     ("/v1/dead-letters/redrive", "POST"),
     ("/v1/dead-letters/{dead_letter_id}", "GET"),
@@ -15,6 +16,15 @@ const PATHS: [(&str, &str); 27] = [
     ("/v1/events/{event_id}", "GET"),
     ("/v1/events/{event_id}/journey", "GET"),
     ("/v1/health", "GET"),
+    ("/v1/integrity", "GET"),
+    ("/v1/jobs", "GET"),
+    ("/v1/jobs/{job_id}", "GET"),
+    ("/v1/jobs/{job_id}/cancel", "POST"),
+    ("/v1/jobs/{job_id}/failures", "GET"),
+    ("/v1/jobs/{job_id}/pause", "POST"),
+    ("/v1/jobs/{job_id}/resume", "POST"),
+    ("/v1/redrives", "POST"),
+    ("/v1/replays", "POST"),
     ("/v1/schedules", "GET, POST"),
     ("/v1/schedules/{schedule}", "DELETE, GET"),
     ("/v1/schemas", "GET"),

@@ -1,9 +1,7 @@
 //! `/v1/schedules`: replays and redrives that come again and again.
 
 use aws_lambda_events::http::StatusCode;
-use pillarbox_domain::TenantId;
 use pillarbox_domain::credential::Scope;
-use pillarbox_domain::job::JobSpec;
 use pillarbox_domain::limits::MAX_SCHEDULES;
 use pillarbox_domain::registry::SubscriptionRegistry;
 use pillarbox_domain::schedule::{
@@ -18,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use time::UtcDateTime;
 
+use crate::jobs::{at_fault, check_subscription};
 use crate::requests;
 use crate::subscriptions::rfc3339;
 
@@ -33,11 +32,13 @@ pub(crate) async fn add<S: Schedules, R: SubscriptionRegistry>(
     let tenant = caller.require(Scope::Operate)?;
     let body: Value = requests::parse(request)?;
     let (schedule, spec) = asked::read(&body, queue_prefix, now).map_err(at_fault)?;
-    check_subscription(tenant, registry, &schedule, &spec).await?;
+    // One that goes later makes calls be refused.
+    let place = format!("{}.", schedule.work.kind().member());
+    check_subscription(tenant, registry, &spec, &place).await?;
     match schedules.add(tenant, &schedule, MAX_SCHEDULES).await {
         Ok(Scheduled::New(kept)) => {
             let name = kept.schedule.name.as_str();
-            tracing::info!(tenant.id = %tenant, schedule = name, "schedule.created");
+            tracing::info!(tenant.id = %tenant, schedule.name = name, "schedule.created");
             Ok(json(StatusCode::CREATED, &shown(&kept)))
         }
         Ok(Scheduled::Unchanged(kept)) => Ok(json(StatusCode::OK, &shown(&kept))),
@@ -93,27 +94,8 @@ pub(crate) async fn remove<S: Schedules>(
     if !schedules.remove(tenant, &name).await? {
         return Err(no_such_schedule(&name));
     }
-    tracing::info!(tenant.id = %tenant, schedule = name.as_str(), "schedule.removed");
+    tracing::info!(tenant.id = %tenant, schedule.name = name.as_str(), "schedule.removed");
     Ok(no_content())
-}
-
-/// Refuses a schedule for a subscription that is not there. One that goes later makes its calls be refused.
-async fn check_subscription<R: SubscriptionRegistry>(
-    tenant: &TenantId,
-    registry: &R,
-    schedule: &Schedule,
-    spec: &JobSpec,
-) -> Result<(), Problem> {
-    let Some((field, id, owner)) = spec.named_subscription(tenant) else {
-        return Ok(());
-    };
-    if registry.subscription(&owner, id).await?.is_some() {
-        return Ok(());
-    }
-    Err(Problem::invalid_field(
-        format!("{}.{field}", schedule.work.kind().member()),
-        format!("must be a subscription that is there: there is no '{id}'"),
-    ))
 }
 
 /// All are in one answer, so there is nothing to ask for.
@@ -138,10 +120,6 @@ fn named(request: &Request) -> Result<ScheduleName, Problem> {
 
 fn no_such_schedule(name: &ScheduleName) -> Problem {
     Problem::not_found(format!("There is no schedule '{name}'."))
-}
-
-fn at_fault(faults: Vec<FieldFault>) -> Problem {
-    Problem::invalid(faults.into_iter().map(FieldError::from).collect())
 }
 
 /// A schedule as it is answered.

@@ -7,14 +7,17 @@ use pillarbox_domain::dispatch_switch::{DispatchSwitch, SwitchState};
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryEventLog, MemoryLetters, MemoryQueues, MemoryReceipts,
-    MemoryRegistry, MemorySchedules, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryArchive, MemoryEventLog, MemoryJobQueue, MemoryJobs,
+    MemoryLetters, MemoryQueues, MemoryReceipts, MemoryRegistry, MemorySchedules, MemorySeals,
+    MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::integrity::Vault;
+use crate::jobs::Jobs;
 use crate::journey::Deliveries;
 
 pub(crate) type TestOps = Ops<
@@ -30,6 +33,10 @@ pub(crate) type TestOps = Ops<
     MemoryTroubledDeliveries,
     MemorySwitch,
     MemorySchedules,
+    MemorySeals,
+    MemoryArchive,
+    MemoryJobs,
+    MemoryJobQueue,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -69,12 +76,21 @@ pub(crate) fn ops() -> TestOps {
             upcasts: Upcasting::new(MemoryRegistry::default(), clock.clone()),
             clock: clock.clone(),
         },
+        jobs: Jobs {
+            store: MemoryJobs::default(),
+            queue: MemoryJobQueue::default(),
+            clock: clock.clone(),
+        },
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
             rows: MemoryTroubledDeliveries::default(),
         },
+        vault: Vault {
+            seals: MemorySeals::default(),
+            archive: MemoryArchive::default(),
+        },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
-        schedules: MemorySchedules::new(clock),
+        schedules: MemorySchedules::new(clock.clone()),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }
@@ -109,6 +125,11 @@ pub(crate) async fn answer(ops: &TestOps, call: Call<'_>) -> (i64, Value) {
         true => "_bus",
         false => "demo",
     };
+    answer_to(ops, owner, call).await
+}
+
+/// The answer to this caller.
+pub(crate) async fn answer_to(ops: &TestOps, owner: &str, call: Call<'_>) -> (i64, Value) {
     let request = json!({
         "routeKey": call.route,
         "headers": {},

@@ -25,6 +25,8 @@ pub(crate) struct Config {
     pub(crate) sweep_queue_url: String,
     /// The mapping that dispatch is switched by.
     pub(crate) dispatch_mapping_id: String,
+    /// Closed hours.
+    pub(crate) archive_bucket: String,
     /// How old a slice of the log is when it is looked at.
     pub(crate) settle: Duration,
 }
@@ -41,6 +43,7 @@ impl Config {
         let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
         let sweep_queue_url = env.required("SWEEP_QUEUE_URL");
         let dispatch_mapping_id = env.required("DISPATCH_MAPPING_ID");
+        let archive_bucket = env.required("ARCHIVE_BUCKET");
         let settle_seconds = env.required::<u32>("SWEEP_SETTLE_SECONDS");
         env.finish(|| {
             Some(Self {
@@ -53,6 +56,7 @@ impl Config {
                 dead_letter_queue_url: dead_letter_queue_url?,
                 sweep_queue_url: sweep_queue_url?,
                 dispatch_mapping_id: dispatch_mapping_id?,
+                archive_bucket: archive_bucket?,
                 settle: Duration::from_secs(settle_seconds?.into()),
             })
         })

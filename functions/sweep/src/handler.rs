@@ -3,14 +3,16 @@
 use std::time::Instant;
 
 use aws_lambda_events::sqs::SqsMessage;
+use pillarbox_domain::archive::{ArchiveReader, ArchiveWriter};
 use pillarbox_domain::dead_letter::DeadLetterQueue;
 use pillarbox_domain::dispatch::Dispatching;
 use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
 use pillarbox_domain::receipt::{ReceiptLedger, Receipts};
 use pillarbox_domain::registry::Tenants;
+use pillarbox_domain::seal::{SealSettings, SealStore, Sealer};
 use pillarbox_domain::sweep::{
-    Handed, MalformedFound, Rules, Sweep, SweepQueue, SweepStore, read_message,
+    Asking, Handed, MalformedFound, Rules, Sweep, SweepQueue, SweepStore, read_message,
 };
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::{Clock, StoreError};
@@ -19,12 +21,14 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::input::{Input, Request};
-use crate::lines;
 use crate::summary::Summary;
+use crate::{lines, seal};
 
-/// The sweep, and the rules that it goes by when a call says nothing else.
-pub(crate) struct Handler<'a, W, S, G, Q, R, L, D, X, C> {
+/// The sweep, what seals besides need, and the rules that both go by when a call says nothing else.
+pub(crate) struct Handler<'a, W, S, G, Q, R, L, D, X, C, A, K> {
     pub(crate) sweep: Sweep<'a, W, S, G, Q, R, L, D, X, C>,
+    pub(crate) archive: &'a A,
+    pub(crate) seals: &'a K,
     pub(crate) rules: Rules,
 }
 
@@ -36,6 +40,8 @@ pub(crate) enum Answer {
     Batch(BatchAnswer),
     /// What a run came to.
     Swept(Summary),
+    /// What a pass over closed hours came to.
+    Sealed(seal::Summary),
 }
 
 /// Why a message has to come again.
@@ -59,9 +65,11 @@ pub(crate) enum InvocationError {
     NotAMessage(#[source] Option<serde_json::Error>),
     #[error("the sweep could not be finished")]
     Sweep(#[source] StoreError),
+    #[error("it is not known which hours are sealed")]
+    Seal(#[source] StoreError),
 }
 
-impl<W, S, G, Q, R, L, D, X, C> Handler<'_, W, S, G, Q, R, L, D, X, C>
+impl<W, S, G, Q, R, L, D, X, C, A, K> Handler<'_, W, S, G, Q, R, L, D, X, C, A, K>
 where
     W: SweepStore + Sync,
     S: DispatchSwitch + Sync,
@@ -72,12 +80,15 @@ where
     D: Dispatching,
     X: DeadLetterQueue + Sync,
     C: Clock + Sync,
+    A: ArchiveReader + ArchiveWriter,
+    K: SealStore,
 {
-    /// Runs the sweep, or hands over what an earlier run found.
+    /// Runs the sweep or seals hours, or hands over what an earlier run found.
     pub(crate) async fn handle(&self, input: Input) -> Result<Answer, InvocationError> {
         match input.request(self.rules) {
             Request::Take(records) => self.take_all(&records).await.map(Answer::Batch),
             Request::Sweep(rules) => self.run(&rules).await.map(Answer::Swept),
+            Request::Seal(settings) => self.seal(settings).await.map(Answer::Sealed),
         }
     }
 
@@ -91,6 +102,25 @@ where
             Some(fault) => Err(InvocationError::Sweep(fault)),
             None => Ok(summary),
         }
+    }
+
+    async fn seal(&self, settings: SealSettings) -> Result<seal::Summary, InvocationError> {
+        let started = Instant::now();
+        let hand_over = &self.sweep.hand_over;
+        let sealer = Sealer {
+            tenants: self.sweep.registry,
+            log: hand_over.log,
+            receipts: hand_over.receipts,
+            archive: self.archive,
+            seals: self.seals,
+            redispatch: &Asking(self.sweep.queue),
+            clock: hand_over.clock,
+            settings,
+        };
+        let pass = sealer.run().await.map_err(InvocationError::Seal)?;
+        let summary = seal::Summary::of(&pass);
+        seal::tell(&pass, &summary, started);
+        Ok(summary)
     }
 
     /// One after the other: each brings its events into memory.

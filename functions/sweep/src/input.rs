@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pillarbox_domain::seal::SealSettings;
 use pillarbox_domain::sweep::Rules;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,6 +27,7 @@ pub(crate) struct Input {
 enum Task {
     #[default]
     Sweep,
+    Seal,
 }
 
 /// What is asked for.
@@ -35,10 +37,13 @@ pub(crate) enum Request {
     Take(Vec<Box<RawValue>>),
     /// A run by these rules.
     Sweep(Rules),
+    /// A pass over closed hours, gone about like this.
+    Seal(SealSettings),
 }
 
 impl Input {
-    /// What it asks for. What it says of the rules is in the place of `rules`.
+    /// What it asks for. What it says of the rules is in the place of `rules`; a seal has its own budget, and waits as
+    /// long as the sweep does.
     pub(crate) fn request(self, rules: Rules) -> Request {
         let seconds = |told: Option<u32>, otherwise: Duration| {
             told.map_or(otherwise, |seconds| Duration::from_secs(seconds.into()))
@@ -52,6 +57,14 @@ impl Input {
                 budget: seconds(self.budget_seconds, rules.budget),
                 at_once: self.at_once.unwrap_or(rules.at_once),
             }),
+            (None, Task::Seal) => {
+                let usual = SealSettings::default();
+                Request::Seal(SealSettings {
+                    settle: seconds(self.settle_seconds, rules.settle),
+                    budget: seconds(self.budget_seconds, usual.budget),
+                    ..usual
+                })
+            }
         }
     }
 }
@@ -93,6 +106,27 @@ mod tests {
             at_once: 4,
         };
         assert_eq!(rules, told);
+    }
+
+    #[test]
+    fn a_seal_waits_as_long_as_the_sweep_does_unless_it_is_told_otherwise() {
+        let usual = SealSettings::default();
+        let told = [
+            (json!({}), Rules::default().settle, usual.budget),
+            (json!({ "settle_seconds": 0 }), Duration::ZERO, usual.budget),
+            (
+                json!({ "budget_seconds": 9 }),
+                Rules::default().settle,
+                Duration::from_secs(9),
+            ),
+        ];
+        for (mut input, settle, budget) in told {
+            input["task"] = json!("seal");
+            let Request::Seal(settings) = request(input) else {
+                panic!("it asks for something else");
+            };
+            assert_eq!((settings.settle, settings.budget), (settle, budget));
+        }
     }
 
     #[test]

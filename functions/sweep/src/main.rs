@@ -1,11 +1,12 @@
-//! Finds what dispatch never saw, and hands it over: called by a schedule, and by the queue of what was found where
-//! it is too much for one run.
+//! Finds what dispatch never saw, and hands it over; archives and seals the hours that are closed. Called by a schedule
+//! for either, and by the queue of what was found where it is too much for one run.
 
 mod config;
 mod handler;
 mod input;
 mod lines;
 mod parts;
+mod seal;
 mod summary;
 
 use lambda_runtime::Error;
@@ -27,6 +28,8 @@ async fn main() -> Result<(), Error> {
     let parts = Parts::new(config);
     let handler = Handler {
         sweep: parts.sweep(),
+        archive: &parts.archive,
+        seals: &parts.seals,
         rules,
     };
     serve(async |input| Ok(handler.handle(input).await?)).await

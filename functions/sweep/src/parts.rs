@@ -2,8 +2,9 @@
 
 use pillarbox_aws::{
     DynamoActiveHours, DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings,
-    DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries, LambdaDispatchSwitch,
-    S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue, SqsSweepQueue,
+    DynamoSeals, DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries,
+    LambdaDispatchSwitch, S3Archive, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues,
+    SqsRetryQueue, SqsSweepQueue,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::dispatch::{Dispatcher, Dispatching, Trouble};
@@ -47,6 +48,10 @@ pub(crate) struct Parts {
     dead_letters: SqsDeadLetterQueue,
     asked: SqsSweepQueue,
     switch: RememberedSwitch<LambdaDispatchSwitch, SystemClock>,
+    /// Closed hours.
+    pub(crate) archive: S3Archive,
+    /// And their seals.
+    pub(crate) seals: DynamoSeals,
 }
 
 impl Parts {
@@ -70,7 +75,9 @@ impl Parts {
             marks: RememberedMarks::new(marks),
             reopenings: DynamoReopenings::new(dynamodb.clone(), outbox()),
             rows: DynamoTroubledDeliveries::new(dynamodb.clone(), outbox()),
-            store: DynamoSweepStore::new(dynamodb, outbox()),
+            store: DynamoSweepStore::new(dynamodb.clone(), outbox()),
+            archive: S3Archive::new(clients.s3(), config.archive_bucket),
+            seals: DynamoSeals::new(dynamodb, outbox()),
             queues: SqsDeliveryQueues::new(&sqs),
             reminders: SqsRetryQueue::new(sqs.clone(), config.retry_queue_url),
             dead_letters: SqsDeadLetterQueue::new(sqs.clone(), config.dead_letter_queue_url),

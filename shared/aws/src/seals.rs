@@ -14,6 +14,7 @@ use time::UtcDateTime;
 use crate::error::store_error;
 use crate::item::{Item, Reader, millis, s};
 use crate::keys;
+use crate::reopenings::NOTED;
 
 const TRANSACTION: &str = "TransactWriteItems";
 
@@ -27,7 +28,6 @@ const SEALED_BEFORE: &str = "sealed_before";
 const FIRST: &str = "first";
 const HOLDER: &str = "holder";
 const HELD_UNTIL: &str = "held_until_ms";
-const NOTED_AT: &str = "noted_ms";
 
 /// Seals in one table.
 #[derive(Clone)]
@@ -160,6 +160,12 @@ impl SealStore for DynamoSeals {
         hour(&reader("beginning of seals", &item), FIRST)
     }
 
+    async fn begun(&self) -> Result<Option<LogHour>, StoreError> {
+        let item = self.item(keys::SEALS, keys::SEAL_BEGIN.to_owned()).await?;
+        let chosen = item.map(|item| hour(&reader("beginning of seals", &item), FIRST));
+        chosen.transpose()
+    }
+
     async fn head(&self) -> Result<Option<SealHead>, StoreError> {
         let item = self.item(keys::SEALS, keys::SEAL_HEAD.to_owned()).await?;
         item.as_ref().map(decode_head).transpose()
@@ -258,7 +264,7 @@ impl SealStore for DynamoSeals {
             .key(keys::PK, s(keys::REOPENED))
             .key(keys::SK, s(key))
             .condition_expression("#noted = :noted")
-            .expression_attribute_names("#noted", NOTED_AT)
+            .expression_attribute_names("#noted", NOTED)
             .expression_attribute_values(":noted", millis(reopening.noted_at))
             .send()
             .await;
@@ -370,7 +376,7 @@ fn decode_reopening(item: &Item) -> Result<Reopening, StoreError> {
     Ok(Reopening {
         tenant,
         hour,
-        noted_at: reader.millis(NOTED_AT)?,
+        noted_at: reader.millis(NOTED)?,
     })
 }
 

@@ -141,7 +141,7 @@ fn a_job_is_shown_whole() {
       "estimate": {
         "bytes": 900000,
         "bytes_are_sampled": true,
-        "cost_usd": 0.000193
+        "cost_usd": 0.000198
       },
       "units": 4,
       "units_done": 1,
@@ -315,21 +315,21 @@ fn what_jobs_cost_by_number_and_size() {
     let cases = [
         ("nothing", &replay, 0, 1_000, 0.0),
         ("one is not for nothing", &replay, 1, 1_000, 1e-6),
-        // A million of 1 KB: 0.125 to read them, 0.006 for the index, 0.05 for 100,000 calls to the queue, 0.005 to
-        // write places and turns, 0.001 for 333 s of a worker.
-        ("small", &replay, million, 1_000, 0.187_216),
+        // A million of 1 KB: 0.125 to read them, 0.006 for the index, 0.05 for 100,000 calls to the queue, 0.001 to write
+        // places down, 0.002 for 333 s of a worker.
+        ("small", &replay, million, 1_000, 0.184_577),
         // 64 KB: 16 units to read each, and every message is a request.
-        ("medium", &replay, million, 65_536, 2.512_216),
+        ("medium", &replay, million, 65_536, 2.509_577),
         // 500 KB: an object each, and two messages a call.
-        ("large", &replay, million, 500_000, 16.662_216),
+        ("large", &replay, million, 500_000, 16.659_577),
         (
-            "slow: a worker waits 100,000 s",
+            "a worker waits for 100,000 s",
             &slow,
             million,
             1_000,
-            0.519_772,
+            0.973_107,
         ),
-        ("letters", &redrive, million, 1_000, 3.454_184),
+        ("letters", &redrive, million, 1_000, 3.472_101),
     ];
     for (name, body, total, bytes, expected) in cases {
         let cost = cost(body, total, bytes);

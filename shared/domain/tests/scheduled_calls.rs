@@ -87,7 +87,7 @@ async fn a_call_makes_a_planned_job_of_its_scheduled_time_and_calls_a_worker() {
     );
     assert_eq!(job.spec.schedule.as_deref(), Some("nightly"));
     assert_eq!((job.plan.rest, job.plan.is_whole), (range, false));
-    assert_eq!(scene.jobs().await, [job.clone()]);
+    assert_eq!(scene.jobs().await, std::slice::from_ref(&job));
     let [(owner, id, delay)] = &scene.calls.take()[..] else {
         panic!("one worker is called");
     };

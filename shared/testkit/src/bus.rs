@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use crate::builders::{event_with, logged, tenant};
 use crate::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySweepQueue,
-    MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryArchive, MemoryDeadLetterQueue, MemoryEventLog,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemorySeals,
+    MemorySweepQueue, MemorySweepStore, MemorySwitch, MemoryTroubledDeliveries,
 };
 
 /// What a bus is made of.
@@ -44,6 +44,10 @@ pub struct MemoryBus {
     pub sweeps: MemorySweepStore,
     /// What it found, where it was too much for one run.
     pub asked: MemorySweepQueue,
+    /// Closed hours.
+    pub archive: MemoryArchive,
+    /// And their seals.
+    pub seals: MemorySeals,
 }
 
 impl Default for MemoryBus {
@@ -63,6 +67,8 @@ impl Default for MemoryBus {
             switch: MemorySwitch::default(),
             sweeps: MemorySweepStore::default(),
             asked: MemorySweepQueue::default(),
+            archive: MemoryArchive::default(),
+            seals: MemorySeals::default(),
         }
     }
 }

@@ -56,6 +56,15 @@ impl MemoryQueues {
         of_queue.map(|(_, message)| message.body.clone()).collect()
     }
 
+    /// The message groups of what the queue of this name took, in order.
+    pub fn groups(&self, queue_name: &str) -> Vec<String> {
+        let taken = self.taken.lock().unwrap();
+        let of_queue = taken
+            .iter()
+            .filter(|(queue, _)| queue.queue_name() == queue_name);
+        of_queue.map(|(_, message)| message.group.clone()).collect()
+    }
+
     fn answer(&self, queue: &QueueUrl, message: &Message) -> Result<(), SendError> {
         let refusals = self.refusals.lock().unwrap();
         let refused = refusals.iter().find(|(name, text, _)| {

@@ -93,6 +93,11 @@ impl SealStore for MemorySeals {
         Ok(*state.begun.get_or_insert(first))
     }
 
+    async fn begun(&self) -> Result<Option<LogHour>, StoreError> {
+        self.call("GetItem")?;
+        Ok(self.state.lock().unwrap().begun)
+    }
+
     async fn head(&self) -> Result<Option<SealHead>, StoreError> {
         self.call("GetItem")?;
         Ok(self.state.lock().unwrap().head.clone())
@@ -224,8 +229,10 @@ async fn one_holds_at_a_time<S: SealStore>(store: &S, clock: &ManualClock) {
 
 async fn what_was_begun_with_stays<S: SealStore>(store: &S) {
     let first = first_hour();
+    assert_eq!(store.begun().await.unwrap(), None);
     assert_eq!(store.begin(first).await.unwrap(), first);
     assert_eq!(store.begin(first.next()).await.unwrap(), first);
+    assert_eq!(store.begun().await.unwrap(), Some(first));
 }
 
 async fn seals_are_chained<S: SealStore>(store: &S, clock: &ManualClock) {

@@ -1,7 +1,12 @@
 //! Schedules of a tenant's own, and what becomes of their calls.
 
+use std::time::Duration;
+
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
+use pillarbox_aws::keys;
 use pillarbox_domain::Clock;
 use pillarbox_runtime::clock::SystemClock;
+use pillarbox_tests::eventually;
 use pillarbox_tests::functions::Function;
 use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::{Stack, Tenant};
@@ -107,4 +112,52 @@ async fn a_call_that_can_never_be_followed_is_not_repeated() {
     stack.invoke(REPLAY, &call).await;
     let jobs = tenant.ask(Method::GET, "/v1/jobs", &Value::Null).await;
     assert_eq!(jobs["jobs"], json!([]));
+}
+
+/// The scheduler's own view of a tenant's schedule.
+async fn in_the_scheduler(stack: &Stack, tenant: &Tenant) -> GetScheduleOutput {
+    let name = keys::schedule(&tenant.id, &"nightly".parse().unwrap());
+    let get = stack.scheduler.get_schedule().name(name);
+    get.group_name(format!("{}-jobs", stack.name))
+        .send()
+        .await
+        .unwrap()
+}
+
+/// Nobody waits for the night: the same call is made by a schedule that is due once, in a moment.
+#[tokio::test]
+async fn a_schedule_that_is_due_makes_a_job_of_the_time_that_it_was_due() {
+    let stack = Stack::of_process();
+    let tenant = stack.tenant().await;
+    let early = tenant.accepted(event("1")).await;
+    stack.handed_over(early).await;
+    let queue = tenant.subscribe("orders", &["order.*"]).await;
+    tenant
+        .ask(Method::POST, "/v1/schedules", &nightly("orders"))
+        .await;
+
+    let kept = in_the_scheduler(&stack, &tenant).await;
+    assert_eq!(kept.schedule_expression_timezone(), Some("Europe/Vienna"));
+    let due = rfc3339(SystemClock::default().now() + Duration::from_secs(5));
+    let (due, _) = due.split_once(['.', 'Z']).unwrap();
+    let twin = stack.scheduler.create_schedule();
+    let twin = twin
+        .name(format!("{}-once", kept.name().unwrap()))
+        .set_group_name(kept.group_name)
+        .schedule_expression(format!("at({due})"))
+        .set_flexible_time_window(kept.flexible_time_window)
+        .set_target(kept.target);
+    twin.send().await.unwrap();
+
+    let id = eventually("the schedule's job", async || {
+        let jobs = tenant.ask(Method::GET, "/v1/jobs", &Value::Null).await;
+        let id = jobs["jobs"][0]["job_id"].as_str();
+        id.map(str::to_owned)
+    })
+    .await;
+    let job = tenant.job_in(&id, "COMPLETED").await;
+    assert_eq!(job["schedule"], "nightly", "{job}");
+    let to = job["filter"]["to"].as_str().unwrap();
+    assert!(to.starts_with(due), "{due} is not in {to}");
+    assert_eq!(event_ids(&queue.take_at_least(1).await), [early].into());
 }

@@ -69,7 +69,12 @@ async fn sealed(stack: &Stack, tenant: &Tenant, hour: UtcDateTime) -> Value {
         rfc3339(hour + HOUR)
     );
     eventually("the hour is archived", async || {
-        println!("{}", stack.invoke(SWEEP, &json!({ "task": "seal" })).await);
+        println!(
+            "{}",
+            stack
+                .invoke(SWEEP, &json!({ "task": "seal", "settle_seconds": 0 }))
+                .await
+        );
         let archive = tenant.ask(Method::GET, &path, &Value::Null).await;
         let hours = archive["hours"].as_array().unwrap();
         let there = hours.iter().find(|there| there["events"] == json!(COUNT));

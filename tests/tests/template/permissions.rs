@@ -6,17 +6,24 @@ use serde_json::{Value, json};
 use crate::{FUNCTION, Faults, ROLE, check, sources, statements, unless};
 
 /// Whether a resource is named at least by the beginning of its name: `arn:…:orders-*` is, `arn:…:*` is not.
-/// All that is in a named resource, `${Bucket.Arn}/*`, is named by it.
+/// All that is in a named resource, `${Bucket.Arn}/*` or `${Group}/*`, is named by it.
 fn is_named(resource: &Value) -> bool {
     let text = resource["Fn::Sub"].as_str().or(resource.as_str());
-    let text = text.map(|text| text.strip_suffix(".Arn}/*").unwrap_or(text));
+    let text = text.map(|text| text.strip_suffix("}/*").unwrap_or(text));
     !text.is_some_and(|text| text == "*" || text.ends_with(":*") || text.ends_with("/*"))
 }
+
+/// Actions that know no resource narrower than all, alone in their statements
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html>).
+const OF_NO_RESOURCE: [&str; 1] = ["scheduler:ListSchedules"];
 
 fn open_permissions(template: &Template) -> Faults {
     let mut faults = Faults::new();
     for (role, statement) in statements(template) {
         let actions = elements(&statement["Action"]);
+        if matches!(actions, [action] if OF_NO_RESOURCE.iter().any(|known| action == known)) {
+            continue;
+        }
         let resources = elements(&statement["Resource"]);
         let open_action = actions
             .iter()
@@ -240,6 +247,14 @@ fn subscriber_queues(template: &Template) -> Faults {
             "ops may not redrive to what it registers",
         ),
         (
+            may_send("ReplayRole"),
+            "replay may not send to what ops registers",
+        ),
+        (
+            may_send("SweepRole"),
+            "sweep may not send where dispatch may",
+        ),
+        (
             example.starts_with(prefix),
             "ops would not register the example's queue",
         ),
@@ -249,7 +264,7 @@ fn subscriber_queues(template: &Template) -> Faults {
 }
 
 #[test]
-fn dispatch_and_redrives_may_send_to_the_queues_that_ops_registers() {
+fn whatever_delivers_may_send_to_the_queues_that_ops_registers() {
     let variables = "/Resources/OpsFunction/Properties/Environment/Variables";
     let broken = [
         (
@@ -266,6 +281,16 @@ fn dispatch_and_redrives_may_send_to_the_queues_that_ops_registers() {
             &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
             json!({ "Fn::Sub": "team-" }),
             "ops may not redrive to what it registers",
+        ),
+        (
+            &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
+            json!({ "Fn::Sub": "team-" }),
+            "replay may not send to what ops registers",
+        ),
+        (
+            &*format!("{variables}/SUBSCRIBER_QUEUE_PREFIX"),
+            json!({ "Fn::Sub": "team-" }),
+            "sweep may not send where dispatch may",
         ),
         (
             "/Resources/SubscriberExampleQueue/Properties/QueueName",

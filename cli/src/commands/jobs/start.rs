@@ -68,7 +68,7 @@ pub async fn start(
         ("filter", Some(Value::Object(filter))),
         ("max_events_per_second", args.rate.map(Value::from)),
         ("ramp_seconds", args.ramp.map(Value::from)),
-        ("dry_run", args.dry_run.then(|| json!(true))),
+        ("dry_run", args.dry_run.then_some(Value::Bool(true))),
     ]);
     body.extend(more);
     let answer = client.post(&["v1", path], &body).await?;

@@ -17,7 +17,7 @@ use crate::output::{self, Output};
 #[derive(Debug, Subcommand)]
 pub enum SchedulesCommand {
     /// Ask for a replay or redrive again and again; the same schedule again changes nothing
-    Add(AddArgs),
+    Add(Box<AddArgs>),
     /// List schedules
     Ls,
     /// Show one schedule

@@ -1,8 +1,10 @@
 //! Journeys, from receipts, rows and dead letters in memory.
 
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
+use pillarbox_domain::seal::{SealHead, SealLink, SealRow, SealStore};
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, EventId, LoggedEvent};
 use pillarbox_testkit::builders::{event_with, logged, subscription, tenant};
@@ -123,4 +125,77 @@ async fn there_is_no_journey_of_an_event_that_is_not_there() {
     let foreign = logged(&ops.events.clock, &tenant("other"), event_with(json!({})));
     ops.events.log.append(&foreign).await.unwrap();
     assert_eq!(journey(&ops, foreign.event_id).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_event_before_the_watermark_is_completed_although_its_receipts_are_gone() {
+    let ops = ops();
+    let event = published(&ops).await;
+    let hour = LogHour::of(event.event_id);
+    for (sealed_before, state) in [(hour, "PENDING"), (hour.next(), "COMPLETED")] {
+        let link = SealLink {
+            key: "seals/x".to_owned(),
+            sha256: "00".to_owned(),
+        };
+        let seen = ops.vault.seals.head().await.unwrap();
+        let row = SealRow {
+            hour: sealed_before,
+            revision: 0,
+            link: link.clone(),
+            previous: None,
+            events: 1,
+            sealed_at: ops.events.clock.now(),
+        };
+        let head = SealHead {
+            link,
+            sealed_before,
+        };
+        let seals = &ops.vault.seals;
+        assert!(seals.append(&row, seen.as_ref(), &head).await.unwrap());
+        let (_, told) = journey(&ops, event.event_id).await;
+        assert_eq!(told["state"], state);
+    }
+    // What is known of it makes no difference to what failed, and costs no look at the seals.
+    let attempt = Attempt {
+        at: ops.events.clock.now(),
+        failure: Failure::new("Refused", "no"),
+    };
+    let status = TroubleStatus::Failed {
+        at: ops.events.clock.now(),
+    };
+    let row = TroubledDelivery::new(&event, &"orders".parse().unwrap(), status, attempt);
+    ops.deliveries.rows.open(&row).await.unwrap();
+    ops.vault.seals.set_failing(true);
+    assert_eq!(journey(&ops, event.event_id).await.1["state"], "FAILED");
+}
+
+#[tokio::test]
+async fn a_journey_names_the_jobs_that_send_the_event_again_and_no_others() {
+    let ops = ops();
+    let event = published(&ops).await;
+    let replay = |body: Value| Call {
+        route: "POST /v1/replays",
+        scopes: "operate",
+        path: json!({}),
+        query: "",
+        body,
+    };
+    let target = json!({ "all": true });
+    let mut jobs = Vec::new();
+    for filter in [
+        json!({ "correlation_id": "sync-7" }),
+        json!({ "from": "2026-11-23T00:00:00Z", "types": ["price.*"] }),
+    ] {
+        ops.events.clock.advance(std::time::Duration::from_secs(1));
+        let asked = json!({ "filter": filter, "target": target });
+        let (status, job) = answer(&ops, replay(asked)).await;
+        assert_eq!(status, 202, "{job}");
+        jobs.push(job["job_id"].clone());
+    }
+    let (_, told) = journey(&ops, event.event_id).await;
+    let expected = json!([{
+        "job_id": jobs[0], "state": "PLANNING", "target": target, "schedule": null,
+        "created_at": "2026-11-23T12:00:01Z", "finished_at": null,
+    }]);
+    assert_eq!(told["replays"], expected);
 }

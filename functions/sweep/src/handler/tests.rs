@@ -24,6 +24,8 @@ async fn handle(bus: &MemoryBus, input: Value) -> Result<Value, InvocationError>
     let upcasts = bus.upcasts();
     let handler = Handler {
         sweep: bus.sweeper(&upcasts),
+        archive: &bus.archive,
+        seals: &bus.seals,
         rules: Rules::default(),
     };
     let input = serde_json::from_str(&input.to_string()).unwrap();
@@ -168,4 +170,41 @@ async fn a_batch_that_lambda_malformed_fails_as_a_whole() {
         matches!(error, InvocationError::NotAMessage(_)),
         "{error:?}"
     );
+}
+
+#[tokio::test]
+async fn a_closed_hour_is_sealed_once_all_of_it_is_handed_over() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "t").await;
+    bus.clock.advance(Duration::from_secs(26 * 3_600 + 600));
+    let seal = json!({ "task": "seal" });
+    let answer = handle(&bus, seal.clone()).await.unwrap();
+    let expected = json!({
+        "sealed": 0, "resealed": 0, "events": 0, "bytes": 0, "dispatched": 1, "unreadable": 0, "waiting": 1,
+        "lag_hours": 25.17, "is_held": false,
+        "left": [{ "hour": "2026-11-23T12:00:00Z", "why": answer["left"][0]["why"] }],
+    });
+    assert_eq!(answer, expected);
+    let why = answer["left"][0]["why"].as_str().unwrap();
+    assert!(why.starts_with("1 events were in no receipt"), "{why}");
+
+    for body in bus.asked.take() {
+        assert_eq!(handle(&bus, batch(&[body])).await.unwrap(), failed(&[]));
+    }
+    let answer = handle(&bus, seal).await.unwrap();
+    assert_eq!(
+        (&answer["sealed"], &answer["events"], &answer["lag_hours"]),
+        (&json!(1), &json!(1), &json!(24.17))
+    );
+    assert_eq!(answer["left"], json!([]));
+    let keys = bus.archive.keys();
+    assert_eq!(keys.len(), 4, "{keys:?}");
+}
+
+#[tokio::test]
+async fn a_pass_whose_seals_cannot_be_read_fails() {
+    let bus = bus().await;
+    bus.seals.set_failing(true);
+    let error = handle(&bus, json!({ "task": "seal" })).await.unwrap_err();
+    assert!(matches!(error, InvocationError::Seal(_)), "{error:?}");
 }

@@ -68,6 +68,26 @@ impl ArchivedHour {
         ids: IdRange,
     ) -> Result<u64, StoreError> {
         let needed: Vec<Placed> = self.unread(ids).cloned().collect();
+        self.read_all(archive, needed).await
+    }
+
+    /// Reads the receipts of a slice of these ids, too.
+    pub(super) async fn read_receipts<A: ArchiveReader>(
+        &mut self,
+        archive: &A,
+        ids: IdRange,
+    ) -> Result<u64, StoreError> {
+        let of_slice = self.holders(Lines::Receipts, ids);
+        let unread = of_slice.filter(|placed| !self.read.contains_key(&placed.object.key));
+        let needed: Vec<Placed> = unread.cloned().collect();
+        self.read_all(archive, needed).await
+    }
+
+    async fn read_all<A: ArchiveReader>(
+        &mut self,
+        archive: &A,
+        needed: Vec<Placed>,
+    ) -> Result<u64, StoreError> {
         let mut bytes = 0;
         for placed in needed {
             let stored = archive.object(&placed.object.key).await?;
@@ -110,12 +130,32 @@ impl ArchivedHour {
         twice
     }
 
-    /// The archived events of a slice, with the objects that hold them.
-    fn events(&self, ids: IdRange) -> impl Iterator<Item = (&str, EventId)> {
-        let held = self.read.iter();
-        let held = held.filter_map(|(key, contents)| Some((key.as_str(), contents.ids.as_ref()?)));
+    /// Objects that may hold lines of a slice.
+    fn holders(&self, what: Lines, ids: IdRange) -> impl Iterator<Item = &Placed> {
+        self.objects
+            .iter()
+            .filter(move |placed| placed.what == what && placed.ids.intersection(ids).is_some())
+    }
+
+    /// The events of a slice that lines were read of, with the objects that hold them.
+    fn held(&self, what: Lines, ids: IdRange) -> impl Iterator<Item = (&str, EventId)> {
+        let held = self.holders(what, ids).filter_map(|placed| {
+            let contents = self.read.get(&placed.object.key)?;
+            Some((placed.object.key.as_str(), contents.ids.as_ref()?))
+        });
         held.flat_map(|(key, events)| events.iter().map(move |event_id| (key, *event_id)))
             .filter(move |(_, event_id)| is_in(ids, Position::of(*event_id)))
+    }
+
+    /// The archived events of a slice, with the objects that hold them.
+    fn events(&self, ids: IdRange) -> impl Iterator<Item = (&str, EventId)> {
+        self.held(Lines::Events, ids)
+    }
+
+    /// Events of a slice that archived receipts name, as far as they were read.
+    pub(super) fn receipted(&self, ids: IdRange) -> BTreeSet<EventId> {
+        let held = self.held(Lines::Receipts, ids);
+        held.map(|(_, event_id)| event_id).collect()
     }
 
     /// Events of the log that are not in the archive, and need not be in an object that could not be read.

@@ -52,8 +52,8 @@ pub(super) struct Ground {
     pub(super) shards: LogShards,
     pub(super) retention: Retention,
     pub(super) head: Option<SealHead>,
-    /// The first seal of all.
-    pub(super) first: Option<SealRow>,
+    /// The hour that sealing began with.
+    pub(super) begun: Option<LogHour>,
     pub(super) marked: BTreeSet<LogHour>,
     /// The hours that have to be looked at.
     pub(super) hours: Vec<LogHour>,
@@ -109,10 +109,10 @@ where
     }
 
     async fn ground(&self, tenant: &TenantId, left: HourRange) -> Result<Ground, StoreError> {
-        let (settings, head, first, marked) = try_join4(
+        let (settings, head, begun, marked) = try_join4(
             self.settings.settings(tenant),
             self.seals.head(),
-            self.first_seal(),
+            self.seals.begun(),
             self.marks.marked(tenant, left, Order::Oldest),
         )
         .await?;
@@ -123,7 +123,7 @@ where
             shards: settings.log_shards,
             retention: settings.retention,
             head,
-            first,
+            begun,
             marked: hours.into_iter().collect(),
             hours: vec![],
             next: rest.map(|rest| rest.first.ids().first()),
@@ -136,12 +136,6 @@ where
         ground.choose(left.first, known, self);
         ground.rows = self.rows(&ground.hours).await?;
         Ok(ground)
-    }
-
-    async fn first_seal(&self) -> Result<Option<SealRow>, StoreError> {
-        let (first, last) = (UtcDateTime::UNIX_EPOCH, UtcDateTime::MAX);
-        let rows = self.seals.rows(LogHour::at(first), LogHour::at(last), 1);
-        Ok(rows.await?.into_iter().next())
     }
 
     /// The seals of these hours, and of the one before the first.
@@ -189,8 +183,8 @@ impl Ground {
     }
 
     pub(super) fn has_to_be_sealed(&self, hour: LogHour) -> bool {
-        let (first, head) = (self.first.as_ref(), self.head.as_ref());
-        first.is_some_and(|first| first.hour <= hour)
+        let head = self.head.as_ref();
+        self.begun.is_some_and(|begun| begun <= hour)
             && head.is_some_and(|head| hour < head.sealed_before)
     }
 }

@@ -29,7 +29,8 @@ where
             let document = self.auditor.archive.object(&row.link.key).await?;
             let (seal, wrong) = documents::sealed(row, document.as_deref());
             findings.extend(wrong);
-            findings.extend(self.chained(row).await?);
+            let is_lowest = rows.first() == Some(row);
+            findings.extend(self.chained(row, is_lowest).await?);
             latest = seal;
         }
         let manifest = match &latest {
@@ -56,13 +57,9 @@ where
 
     /// What is known to be missing of the rows of an hour.
     fn missing_rows(&self, hour: LogHour, rows: &[&SealRow]) -> Vec<Finding> {
-        let missing = |message| vec![Finding::of(FindingKind::SealMissing, hour, message)];
-        let revisions = rows.iter().map(|row| row.revision);
         if rows.is_empty() && self.ground.has_to_be_sealed(hour) {
-            return missing("it has no seal, although the hours after it are sealed");
-        }
-        if !revisions.eq(0..u32::try_from(rows.len()).unwrap_or(u32::MAX)) {
-            return missing("it was sealed more than once, and one of its seals is gone");
+            let message = "it has no seal, although the hours after it are sealed";
+            return vec![Finding::of(FindingKind::SealMissing, hour, message)];
         }
         let Some(head) = &self.ground.head else {
             return vec![];
@@ -77,13 +74,13 @@ where
         vec![]
     }
 
-    async fn chained(&self, row: &SealRow) -> Result<Option<Finding>, StoreError> {
+    async fn chained(&self, row: &SealRow, is_lowest: bool) -> Result<Option<Finding>, StoreError> {
         let before = match &row.previous {
             Some(link) => self.row(link).await?,
             None => None,
         };
-        let first = self.ground.first.as_ref().unwrap_or(row);
-        Ok(documents::chained(row, before.as_ref(), first))
+        let is_first = is_lowest && self.ground.begun == Some(row.hour);
+        Ok(documents::chained(row, before.as_ref(), is_first))
     }
 
     /// The row of the seal that a link names.

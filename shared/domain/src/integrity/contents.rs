@@ -13,7 +13,7 @@ use crate::log_hour::LogHour;
 /// What an object holds, and what is wrong with it.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
-    /// The ids of its events, in its order. None where it is not known what it holds.
+    /// The ids of the events that its lines are of, in its order. None where it is not known what it holds.
     pub(super) ids: Option<Vec<EventId>>,
     /// How many of its events are of each type.
     pub(super) types: BTreeMap<String, u64>,
@@ -31,9 +31,15 @@ pub(super) enum Lines {
 
 /// What is read of an event's line.
 #[derive(Deserialize)]
-struct Line {
+struct EventLine {
     pbeventid: String,
     r#type: String,
+}
+
+/// What is read of a receipt's line.
+#[derive(Deserialize)]
+struct ReceiptLine {
+    event_id: String,
 }
 
 /// What was read of an object's lines.
@@ -43,7 +49,7 @@ struct Scan {
     bytes: u64,
     ids: Vec<EventId>,
     types: BTreeMap<String, u64>,
-    /// Lines that are no events.
+    /// Lines that are nothing of the kind.
     bad: u64,
 }
 
@@ -67,10 +73,10 @@ pub(super) fn inspect(
         Ok(read) if read.lines != object.lines || read.bytes != object.bytes => {
             judge.altered("it has other lines than its manifest says")
         }
-        Ok(read) if read.bad > 0 => judge.altered("it has lines that are no archived events"),
+        Ok(read) if read.bad > 0 => judge.altered("it has lines that are none of an archive"),
         Ok(read) => match what {
             Lines::Events => judge.events(read),
-            Lines::Receipts => Contents::default(),
+            Lines::Receipts => judge.receipts(read),
         },
     }
 }
@@ -115,15 +121,25 @@ impl Inspector<'_> {
         let elsewhere = elsewhere.filter(|id| LogHour::of(*id) != self.hour);
         let message = "archived in an hour that is not theirs";
         tell(FindingKind::Order, message, elsewhere.collect());
-        if !self.has_its_ends(&ids) {
-            let message = "its first or last event is another than its manifest says";
-            findings.push(self.finding(FindingKind::ObjectAltered, message));
-        }
+        findings.extend(self.other_ends(&ids));
         Contents {
             ids: Some(ids),
             types,
             findings,
         }
+    }
+
+    fn receipts(&self, read: Scan) -> Contents {
+        Contents {
+            findings: self.other_ends(&read.ids).into_iter().collect(),
+            ids: Some(read.ids),
+            types: BTreeMap::new(),
+        }
+    }
+
+    fn other_ends(&self, ids: &[EventId]) -> Option<Finding> {
+        let message = "its first or last event is another than its manifest says";
+        (!self.has_its_ends(ids)).then(|| self.finding(FindingKind::ObjectAltered, message))
     }
 
     fn has_its_ends(&self, ids: &[EventId]) -> bool {
@@ -149,22 +165,33 @@ fn read(object: &ArchivedObject, what: Lines, stored: &[u8]) -> io::Result<Scan>
         }
         read.lines += 1;
         read.bytes += u64::try_from(length).unwrap_or(u64::MAX);
-        if what == Lines::Events {
-            read.take(&line);
-        }
+        read.take(what, &line);
     }
 }
 
 impl Scan {
-    fn take(&mut self, line: &[u8]) {
-        let line: Option<Line> = serde_json::from_slice(line).ok();
-        let id = line.as_ref().and_then(|line| line.pbeventid.parse().ok());
-        match (line, id) {
-            (Some(line), Some(id)) => {
-                self.ids.push(id);
-                *self.types.entry(line.r#type).or_default() += 1;
-            }
-            _ => self.bad += 1,
+    fn take(&mut self, what: Lines, line: &[u8]) {
+        let read = match what {
+            Lines::Events => event(line),
+            Lines::Receipts => receipt(line),
+        };
+        let Some((event_id, event_type)) = read else {
+            self.bad += 1;
+            return;
+        };
+        self.ids.push(event_id);
+        if let Some(event_type) = event_type {
+            *self.types.entry(event_type).or_default() += 1;
         }
     }
+}
+
+fn event(line: &[u8]) -> Option<(EventId, Option<String>)> {
+    let line: EventLine = serde_json::from_slice(line).ok()?;
+    Some((line.pbeventid.parse().ok()?, Some(line.r#type)))
+}
+
+fn receipt(line: &[u8]) -> Option<(EventId, Option<String>)> {
+    let line: ReceiptLine = serde_json::from_slice(line).ok()?;
+    Some((line.event_id.parse().ok()?, None))
 }

@@ -55,9 +55,11 @@ pub(super) fn is_at(seal: &Seal, hour: LogHour, revision: u32) -> bool {
     seal.hour == layout::hour_text(hour) && seal.revision == revision
 }
 
-/// What is wrong with the link of a row to the one before it, which is `before`. The chain begins with `first`.
-pub(super) fn chained(row: &SealRow, before: Option<&SealRow>, first: &SealRow) -> Option<Finding> {
-    let is_first = row.link == first.link;
+/// How far the clocks of two sealings may be apart.
+const MAX_SKEW: time::Duration = time::Duration::MINUTE;
+
+/// What is wrong with the link of a row to the one before it, which is `before`. Only the first names none.
+pub(super) fn chained(row: &SealRow, before: Option<&SealRow>, is_first: bool) -> Option<Finding> {
     match (&row.previous, before) {
         (None, _) if is_first => None,
         (None, _) => Some(broken(
@@ -69,7 +71,7 @@ pub(super) fn chained(row: &SealRow, before: Option<&SealRow>, first: &SealRow) 
             row,
             "the seal that it names before it is another now",
         )),
-        (Some(_), Some(before)) if before.sealed_at > row.sealed_at => Some(broken(
+        (Some(_), Some(before)) if before.sealed_at - row.sealed_at > MAX_SKEW => Some(broken(
             row,
             "the seal that it names before it was written later",
         )),

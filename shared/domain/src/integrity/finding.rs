@@ -14,8 +14,7 @@ use crate::log_hour::LogHour;
 pub const MAX_NAMED_EVENTS: usize = 100;
 
 /// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FindingKind {
     /// An event should have been handed over long ago, and no receipt tells that it was.
     MissingReceipt,
@@ -49,6 +48,36 @@ pub enum FindingKind {
     ChainBroken,
     /// The log, the archive, a manifest and its seal do not count the same events.
     ArchiveCount,
+}
+
+impl FindingKind {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MissingReceipt => "missing_receipt",
+            Self::DuplicateEventId => "duplicate_event_id",
+            Self::DuplicateKey => "duplicate_key",
+            Self::Order => "order",
+            Self::IdSkew => "id_skew",
+            Self::ReceiptWithoutEvent => "receipt_without_event",
+            Self::Unreadable => "unreadable",
+            Self::ObjectMissing => "object_missing",
+            Self::ObjectAltered => "object_altered",
+            Self::ObjectUnnamed => "object_unnamed",
+            Self::ManifestMissing => "manifest_missing",
+            Self::ManifestAltered => "manifest_altered",
+            Self::SealMissing => "seal_missing",
+            Self::SealAltered => "seal_altered",
+            Self::ChainBroken => "chain_broken",
+            Self::ArchiveCount => "archive_count",
+        }
+    }
+}
+
+impl Serialize for FindingKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// Something that is not as it has to be.

@@ -55,7 +55,7 @@ impl Default for Bounds {
             hours: 100,
             entries: 20_000,
             buckets: 1_440,
-            receipted: 1_000_000,
+            receipted: 300_000,
             archive_bytes: 64 * 1024 * 1024,
         }
     }

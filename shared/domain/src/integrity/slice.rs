@@ -110,12 +110,16 @@ where
         is_marked: bool,
         budget: &mut Budget,
     ) -> Result<SliceRead, StoreError> {
-        let ids = until_bucket(ids, budget.buckets);
+        let ids = match is_marked {
+            true => until_bucket(ids, budget.buckets),
+            false => ids,
+        };
         let (mut shards, mut ids) = self.entries(hour, ids, budget).await?;
         let has_entries = shards.iter().any(|shard| !shard.entries.is_empty());
         let mut receipted = BTreeMap::new();
         if is_marked || has_entries {
-            (receipted, ids) = self.receipted(ids, budget).await?;
+            let ids_of_buckets = until_bucket(ids, budget.buckets);
+            (receipted, ids) = self.receipted(ids_of_buckets, budget).await?;
         }
         let mut troubled = BTreeSet::new();
         for status in [OpenStatus::Retrying, OpenStatus::Failed] {

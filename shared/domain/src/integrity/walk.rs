@@ -8,7 +8,7 @@ use super::HourLedger;
 use super::archived::ArchivedHour;
 use super::auditor::{Auditor, Ground};
 use super::finding::{Finding, FindingKind, Findings};
-use super::ledger::{Compared, Judge, Keys, signed};
+use super::ledger::{Compared, Judge, Keys, Slice, signed};
 use super::slice::{Budget, Misplaced, SliceRead, SliceReader};
 use crate::active_hours::unmarked;
 use crate::archive::ArchiveReader;
@@ -174,10 +174,11 @@ where
             .await?;
         let SliceRead {
             ids,
-            slice,
+            mut slice,
             unreadable,
         } = read;
         self.unreadable(at, unreadable);
+        self.recall_receipts(hour, ids, &mut slice).await?;
         let judge = Judge {
             hour: at,
             now: self.auditor.now,
@@ -193,6 +194,37 @@ where
         }
         self.compare_archive(hour, ids, &compared).await?;
         Ok(ids.last())
+    }
+
+    /// Receipts may expire before the store has removed the last of their events. Then those in the archive tell.
+    async fn recall_receipts(
+        &mut self,
+        hour: &mut Hour,
+        ids: IdRange,
+        slice: &mut Slice,
+    ) -> Result<(), StoreError> {
+        let is_young = self.is_surely_kept(hour.ledger.hour);
+        let Some(archived) = hour.archived.as_mut().filter(|_| !is_young) else {
+            return Ok(());
+        };
+        let without = slice.without_receipt();
+        if !without.is_empty() {
+            let bytes = archived.read_receipts(self.auditor.archive, ids).await?;
+            self.has_read_archive |= bytes > 0;
+            self.archive_bytes = self.archive_bytes.saturating_sub(bytes);
+            let recalled = archived.receipted(ids);
+            let recalled = recalled.intersection(&without);
+            // When that was makes no difference.
+            slice
+                .receipted
+                .extend(recalled.map(|id| (*id, id.accepted_at())));
+        }
+        Ok(())
+    }
+
+    /// Whether no event of an hour can have expired.
+    fn is_surely_kept(&self, hour: LogHour) -> bool {
+        self.auditor.now - hour.start() < time::Duration::days(MIN_RETENTION_DAYS.into())
     }
 
     /// Holds a slice of the log against the archive.
@@ -237,9 +269,8 @@ where
         if let Some(is_kept) = hour.is_kept {
             return Ok(is_kept);
         }
-        let start = hour.ledger.hour.start();
-        let age = self.auditor.now - start;
-        let is_kept = if age < time::Duration::days(MIN_RETENTION_DAYS.into()) {
+        let age = self.auditor.now - hour.ledger.hour.start();
+        let is_kept = if self.is_surely_kept(hour.ledger.hour) {
             true
         } else if age >= signed(self.ground.retention.duration()) {
             false

@@ -69,12 +69,7 @@ impl Job {
     /// Workers that it can use: no more than it has units, and few when it is to be slow.
     pub fn workers(&self) -> usize {
         let units = usize::try_from(self.plan.units).unwrap_or(usize::MAX);
-        let most = match self.spec.max_events_per_second {
-            None => MAX_WORKERS,
-            Some(speed) => {
-                usize::try_from(speed.div_ceil(SPEED_OF_A_WORKER)).unwrap_or(MAX_WORKERS)
-            }
-        };
+        let most = workers_of(self.spec.max_events_per_second);
         // One plans it.
         units.min(most).clamp(1, MAX_WORKERS)
     }
@@ -95,6 +90,13 @@ impl Job {
             false => JobState::Planning,
         }
     }
+}
+
+/// Workers of a job of this speed, however many units it has.
+pub(super) fn workers_of(max_events_per_second: Option<u32>) -> usize {
+    let of_speed = |speed: u32| usize::try_from(speed.div_ceil(SPEED_OF_A_WORKER)).ok();
+    let workers = max_events_per_second.and_then(of_speed);
+    workers.unwrap_or(MAX_WORKERS).clamp(1, MAX_WORKERS)
 }
 
 fn kept() -> time::Duration {

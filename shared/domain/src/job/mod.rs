@@ -45,7 +45,7 @@ pub use change::{KEPT, MAX_WORKERS};
 pub use pace::{MAX_PAGE_EVENTS, Turn, page_events, speed};
 pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
 pub use query::{FailureList, FailureQuery, JobList, JobQuery};
-pub use shown::{ShownFailure, ShownJob};
+pub use shown::{ShownFailure, ShownJob, ShownTarget};
 pub use store::{
     ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
     Saved,
@@ -139,7 +139,8 @@ pub const QUEUE_SUBSCRIPTION: &str = "_replay";
 pub struct JobSpec {
     /// What is sent again.
     pub work: Work,
-    /// Ids of events or letters that are in the set. It ends at the job's beginning at the latest.
+    /// Ids of events or letters that are in the set. It ends when the job was asked for, or, where that was asked for,
+    /// up to [`crate::limits::MAX_JOB_LEAD`] later; then it is waited for.
     pub range: IdRange,
     /// Events a second, all workers together; as fast as they can when there is none.
     pub max_events_per_second: Option<u32>,

@@ -2,10 +2,13 @@
 //!
 //! An estimate from AWS's list prices in us-east-1, where they are lowest, as they stood in June 2026, without free
 //! tiers and discounts. It holds what the bus itself does until the queues have the messages; what subscribers pay to
-//! receive them is theirs. A replay to all subscriptions is priced as one message an event.
+//! receive them is theirs. A replay to all subscriptions is priced as one message an event, and an archived hour as if it
+//! stood in the log, which costs more.
 
 use serde::Serialize;
 
+use super::change::workers_of;
+use super::pace::page_events;
 use super::{JobSpec, Plan, Work};
 use crate::limits::MAX_ITEM_BYTES;
 
@@ -43,16 +46,16 @@ const SQS_CALL_BYTES: f64 = 1_048_576.0;
 const INDEX_ENTRY_BYTES: f64 = 200.0;
 const LOOKS: f64 = 2.0;
 
-/// Events of one page of a worker, and what it writes for each: its place, and its turn.
-const PAGE_EVENTS: f64 = 250.0;
-const PAGE_WRITES: f64 = 2.0;
+/// What a worker writes for each of its pages: its place, and its turn, where there is one.
+const PLACE_WRITES: f64 = 1.0;
+const TURN_WRITES: f64 = 1.0;
 
 /// Events that a worker sends a second when nothing holds it back, and letters, which are sent one by one.
 const EVENTS_A_SECOND: f64 = 3_000.0;
 const LETTERS_A_SECOND: f64 = 200.0;
 
-/// The memory of a worker, and how long one call of it works, at the most.
-const WORKER_GB: f64 = 0.25;
+/// The memory of a worker, and how long one call of it works, as the template has them.
+const WORKER_GB: f64 = 0.5;
 const CALL_SECONDS: f64 = 60.0;
 
 /// Bytes of a letter without its payload, and units to write it: it is a little larger than one unit.
@@ -88,7 +91,7 @@ impl Estimate {
             Work::Redrive { .. } => letter_usd(mean),
         };
         let count = plan.total as f64;
-        let cost = count * each + function_usd(spec, count);
+        let cost = count * (each + page_usd(spec)) + function_usd(spec, count);
         Some(Self {
             bytes: (count * mean).round() as u64,
             bytes_are_sampled: plan.sampled < plan.total,
@@ -106,8 +109,7 @@ fn event_usd(bytes: f64) -> f64 {
     let messages = (SQS_CALL_BYTES / bytes).floor();
     let messages = messages.clamp(1.0, SQS_CALL_MESSAGES);
     let requests = units(messages * bytes, SQS_REQUEST_BYTES) / messages;
-    let writes = PAGE_WRITES / PAGE_EVENTS;
-    reads * READ_UNIT_USD + get + requests * SQS_REQUEST_USD + writes * WRITE_UNIT_USD
+    reads * READ_UNIT_USD + get + requests * SQS_REQUEST_USD
 }
 
 /// To find, read, take, send and close one letter whose payload has so many bytes, and to read its subscription.
@@ -119,14 +121,24 @@ fn letter_usd(bytes: f64) -> f64 {
     reads * READ_UNIT_USD + writes * WRITE_UNIT_USD + requests * SQS_REQUEST_USD
 }
 
-/// For the time that a worker takes, or waits where its speed is limited.
+/// The part that one event or letter has in what is written for its page.
+fn page_usd(spec: &JobSpec) -> f64 {
+    let limit = spec.max_events_per_second.map(f64::from);
+    let writes = PLACE_WRITES + limit.map_or(0.0, |_| TURN_WRITES);
+    writes * WRITE_UNIT_USD / page_events(limit) as f64
+}
+
+/// For the time that workers take, and wait where their speed is limited.
 fn function_usd(spec: &JobSpec, count: f64) -> f64 {
     let fastest = match spec.work {
         Work::Replay { .. } => EVENTS_A_SECOND,
         Work::Redrive { .. } => LETTERS_A_SECOND,
     };
-    let limit = spec.max_events_per_second.map_or(fastest, f64::from);
-    let seconds = count / fastest.min(limit);
+    let limit = spec.max_events_per_second;
+    let share = limit.map_or(fastest, |limit| {
+        f64::from(limit) / workers_of(Some(limit)) as f64
+    });
+    let seconds = count / fastest.min(share);
     seconds * WORKER_GB * GB_SECOND_USD + (seconds / CALL_SECONDS).ceil() * CALL_USD
 }
 

@@ -66,11 +66,15 @@ struct ErrorMembers<'a> {
     message: &'a str,
 }
 
+/// To whom a replay sends: `{"all": true}`, `{"subscription": …}` or `{"queue_url": …}`.
 #[derive(serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-enum ShownTarget<'a> {
+pub enum ShownTarget<'a> {
+    /// Always true.
     All(bool),
+    /// The subscription's id.
     Subscription(&'a str),
+    /// The queue's address.
     QueueUrl(&'a str),
 }
 
@@ -165,7 +169,8 @@ impl Job {
 }
 
 impl<'a> ShownTarget<'a> {
-    fn of(work: &'a Work) -> Option<Self> {
+    /// The target of a replay; a redrive has none.
+    pub fn of(work: &'a Work) -> Option<Self> {
         let Work::Replay { target, .. } = work else {
             return None;
         };

@@ -130,6 +130,11 @@ impl IdRange {
         self.last
     }
 
+    /// Whether this position is in it.
+    pub fn contains(&self, position: Position) -> bool {
+        (self.first..=self.last).contains(&position)
+    }
+
     /// The position that comes first in this order.
     pub fn start(&self, order: Order) -> Position {
         match order {

@@ -119,12 +119,12 @@ impl Field {
             None => (text, None),
         };
         let values = match base.split_once('-') {
-            _ if base == "*" => self.from_to(self.first, self.last),
-            Some((from, to)) => self.from_to(self.value(from)?, self.value(to)?),
+            _ if base == "*" => self.between(self.first, self.last),
+            Some((from, to)) => self.between(self.value(from)?, self.value(to)?),
             // With a step it goes on to the end.
             None => {
                 let from = self.value(base)?;
-                self.from_to(from, step.map_or(from, |_| self.last))
+                self.between(from, step.map_or(from, |_| self.last))
             }
         };
         Some(
@@ -136,7 +136,7 @@ impl Field {
     }
 
     /// From one value to another, round the end when the other is smaller.
-    fn from_to(&self, from: u16, to: u16) -> Vec<u16> {
+    fn between(&self, from: u16, to: u16) -> Vec<u16> {
         match from <= to {
             true => (from..=to).collect(),
             false => (from..=self.last).chain(self.first..=to).collect(),
@@ -145,7 +145,7 @@ impl Field {
 
     fn value(&self, text: &str) -> Option<u16> {
         let named = |name: &&str| name.eq_ignore_ascii_case(text);
-        let by_name = self.names.iter().position(|name| named(&name));
+        let by_name = self.names.iter().position(named);
         let by_name = by_name.and_then(|place| u16::try_from(place).ok());
         let value = by_name.map(|place| self.first + place);
         let value = value.or_else(|| number(text))?;

@@ -32,7 +32,7 @@ struct Document {
     sealed_at: UtcDateTime,
 }
 
-/// Whether nothing can come to an hour any more by the stream of the log.
+/// Whether nothing can come to an hour any more by the stream of the log, at this time.
 pub(super) fn is_closed(hour: LogHour, now: UtcDateTime) -> bool {
     hour.end().saturating_add(unmarked_for()) <= now
 }

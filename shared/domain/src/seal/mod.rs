@@ -133,6 +133,9 @@ pub trait SealStore {
     /// The hour that sealing begins with: this one, unless one was chosen before.
     fn begin(&self, first: LogHour) -> impl Future<Output = Result<LogHour, StoreError>> + Send;
 
+    /// The hour that sealing began with, once it was chosen. Seals of hours before it are of what came late.
+    fn begun(&self) -> impl Future<Output = Result<Option<LogHour>, StoreError>> + Send;
+
     /// The end of the chain, as it is now; none before the first seal.
     fn head(&self) -> impl Future<Output = Result<Option<SealHead>, StoreError>> + Send;
 

@@ -29,7 +29,8 @@ pub struct Pass {
     pub left: Vec<Left>,
     /// Hours that should be sealed and are not.
     pub waiting: u64,
-    /// How long ago the first hour ended that is not sealed: 24 to 25 h where nothing waits.
+    /// How long ago the first hour ended that is not sealed: 24 to 25 h where nothing waits, and as
+    /// much more as the index of the log is given to follow.
     pub lag: Duration,
 }
 

@@ -6,7 +6,7 @@ use time::UtcDateTime;
 
 use super::chain::{Chain, newest};
 use super::proof::prove;
-use super::sealer::{Spread, time_of};
+use super::sealer::Spread;
 use super::{Left, Pass, Redispatch, Reopening, SealStore, SealedManifest, Sealer, Unsealed};
 use crate::archive::{ArchiveReader, ArchiveWriter, Archiver, HourReceipts, TenantHour};
 use crate::clock::Clock;
@@ -36,13 +36,12 @@ where
         archiver: &Archiver<'_, L, A, C>,
         spread: &Spread,
         chain: &mut Chain<'_, A, S>,
-        now: UtcDateTime,
+        settled: UtcDateTime,
         pass: &mut Pass,
     ) -> Result<(), StoreError> {
         if !chain.is_begun() {
             return Ok(());
         }
-        let settled = now.saturating_sub(time_of(self.settings.settle));
         let mut hours: BTreeMap<LogHour, Vec<Reopening>> = BTreeMap::new();
         for reopening in self.seals.reopened(MAX_REOPENINGS).await? {
             if reopening.hour < chain.next() && reopening.noted_at <= settled {

@@ -40,10 +40,22 @@ const ARCHIVED_AT_A_TIME: usize = 4;
 pub struct SealSettings {
     /// How long a pass begins something new.
     pub budget: Duration,
-    /// How old a reopening has to be before it is looked at: the index of the log may be behind that long.
+    /// How long the index of the log may be behind: an hour is closed for as long before it is sealed, and a
+    /// reopening noted for as long before it is looked at.
     pub settle: Duration,
     /// Where objects are cut.
     pub limits: ObjectLimits,
+}
+
+impl Default for SealSettings {
+    fn default() -> Self {
+        Self {
+            // A function may run for five.
+            budget: Duration::from_secs(4 * 60),
+            settle: Duration::from_secs(10 * 60),
+            limits: ObjectLimits::default(),
+        }
+    }
 }
 
 /// Seals hours.
@@ -84,33 +96,38 @@ where
     /// Fails when it is not known how far sealing is. What is in the way of an hour is told in [`Pass::left`].
     pub async fn run(&self) -> Result<Pass, StoreError> {
         let (holder, started) = (self.clock.next_id(), self.clock.now());
+        let settled = started.saturating_sub(time_of(self.settings.settle));
         let mut pass = Pass::default();
         let until = started.saturating_add(time_of(HOLD));
         if self.seals.hold(holder, started, until).await? {
-            let done = self.seal_all(started, &mut pass).await;
+            let done = self.seal_all(started, settled, &mut pass).await;
             let released = self.seals.release(holder).await;
             done.and(released)?;
         } else {
             pass.is_held = true;
         }
-        let next = Chain::read(self.archive, self.seals, started).await?.next();
-        self.tell_how_far(next, &mut pass);
+        let chain = Chain::read(self.archive, self.seals, settled).await?;
+        self.tell_how_far(chain.next(), settled, &mut pass);
         Ok(pass)
     }
 
-    fn tell_how_far(&self, next: LogHour, pass: &mut Pass) {
-        let now = self.clock.now();
-        let behind = now - next.end();
+    fn tell_how_far(&self, next: LogHour, settled: UtcDateTime, pass: &mut Pass) {
+        let behind = self.clock.now() - next.end();
         pass.lag = Duration::try_from(behind).unwrap_or_default();
         let range = HourRange {
             first: next,
-            last: LogHour::at(now),
+            last: LogHour::at(settled),
         };
-        let waiting = range.iter().take_while(|hour| is_closed(*hour, now));
+        let waiting = range.iter().take_while(|hour| is_closed(*hour, settled));
         pass.waiting = waiting.count() as u64;
     }
 
-    async fn seal_all(&self, started: UtcDateTime, pass: &mut Pass) -> Result<(), StoreError> {
+    async fn seal_all(
+        &self,
+        started: UtcDateTime,
+        settled: UtcDateTime,
+        pass: &mut Pass,
+    ) -> Result<(), StoreError> {
         let archiver = Archiver {
             log: self.log,
             archive: self.archive,
@@ -119,10 +136,10 @@ where
             limits: self.settings.limits,
         };
         let spread = self.spread().await?;
-        let mut chain = Chain::read(self.archive, self.seals, started).await?;
-        self.seal_closed(&archiver, &spread, &mut chain, started, pass)
+        let mut chain = Chain::read(self.archive, self.seals, settled).await?;
+        self.seal_closed(&archiver, &spread, &mut chain, settled, pass)
             .await?;
-        self.seal_reopened(&archiver, &spread, &mut chain, started, pass)
+        self.seal_reopened(&archiver, &spread, &mut chain, settled, pass)
             .await
     }
 
@@ -156,10 +173,10 @@ where
         archiver: &Archiver<'_, L, A, C>,
         spread: &Spread,
         chain: &mut Chain<'_, A, S>,
-        now: UtcDateTime,
+        settled: UtcDateTime,
         pass: &mut Pass,
     ) -> Result<(), StoreError> {
-        while is_closed(chain.next(), now) && self.clock.now() <= archiver.deadline {
+        while is_closed(chain.next(), settled) && self.clock.now() <= archiver.deadline {
             let hour = chain.next();
             match self.seal(archiver, spread, chain, hour, pass).await {
                 Ok(()) => pass.sealed.push(hour),
@@ -270,6 +287,6 @@ where
     Ok(archiver.archive(of, base).await?)
 }
 
-pub(super) fn time_of(duration: Duration) -> time::Duration {
+fn time_of(duration: Duration) -> time::Duration {
     time::Duration::try_from(duration).unwrap_or(time::Duration::MAX)
 }

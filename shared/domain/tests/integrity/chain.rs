@@ -46,7 +46,7 @@ async fn a_row_that_was_removed_is_missed_by_its_hour_and_by_the_next_seal() {
 async fn a_beginning_that_was_removed_is_missed_by_the_next_seal() {
     let (world, _) = a_good_day().await;
     world.seals.remove(hour(0), 0);
-    assert_eq!(found(&world).await, [(ChainBroken, 1)]);
+    assert_eq!(found(&world).await, [(SealMissing, 0), (ChainBroken, 1)]);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_revision_that_was_removed_is_missed() {
     world.seal_hour(hour(3), 2).await;
     assert_eq!(found(&world).await, []);
     world.seals.remove(hour(3), 1);
-    assert_eq!(found(&world).await, [(SealMissing, 3), (ChainBroken, 3)]);
+    assert_eq!(found(&world).await, [(ChainBroken, 3)]);
 }
 
 #[tokio::test]
@@ -132,7 +132,7 @@ async fn a_row_that_says_other_than_its_document_is_altered() {
 async fn a_seal_that_names_one_that_was_written_later_is_found() {
     let (world, _) = a_good_day().await;
     let mut early = row(&world, 6);
-    early.sealed_at -= time::Duration::SECOND;
+    early.sealed_at -= time::Duration::minutes(2);
     world.seals.overwrite(early);
     assert_eq!(found(&world).await, [(ChainBroken, 6)]);
 }

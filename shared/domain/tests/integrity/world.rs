@@ -215,6 +215,7 @@ impl World {
     /// Seals every hour from one to before another, with all that was logged until now.
     pub async fn seal(&self, first: UtcDateTime, end: UtcDateTime) {
         let mut hour = LogHour::at(first);
+        self.seals.begin(hour).await.unwrap();
         while hour < LogHour::at(end) {
             self.seal_hour(hour, 0).await;
             hour = LogHour::at(hour.end());
@@ -291,7 +292,7 @@ impl World {
         revision: u32,
         events: &[LoggedEvent],
     ) -> ArchivedObject {
-        let line = |event: &LoggedEvent| format!("{{\"pbeventid\":\"{}\"}}\n", event.event_id);
+        let line = |event: &LoggedEvent| format!("{{\"event_id\":\"{}\"}}\n", event.event_id);
         let lines: String = events.iter().map(line).collect();
         let key = layout::receipts(tenant, hour, revision, 0);
         self.store(key, &lines, events).await

@@ -253,6 +253,16 @@ impl Problem {
         Self::new(StatusCode::FAILED_DEPENDENCY, kind, title, detail.into())
     }
 
+    /// 429: as much of this is under way as may be.
+    pub fn too_many(detail: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "urn:pillarbox:too-many",
+            "Too many at a time",
+            detail.into(),
+        )
+    }
+
     /// 503: come back later; nothing is wrong with the request.
     pub fn unavailable(retry_after: Duration) -> Self {
         let detail =

@@ -149,31 +149,17 @@ impl<'a> Hours<'a> {
                 }
             }
         }
-        self.tell_unsealed(place, &named, report);
+        self.count_unsealed(place, &named);
         Ok(manifests)
     }
 
-    /// Manifests that no seal names. The latest may be waiting for theirs.
-    fn tell_unsealed(
-        &mut self,
-        place: &Place,
-        named: &BTreeMap<&str, &SealedManifest>,
-        report: &mut Report,
-    ) {
-        let Some(there) = self.stock.manifests.get(place) else {
-            return;
-        };
-        let is_named = |key: &str| named.contains_key(key);
-        let of_seals = there.iter().filter(|(_, key)| is_named(key));
-        let sealed = of_seals.map(|(revision, _)| *revision).max();
-        for (revision, key) in there.iter().filter(|(_, key)| !is_named(key)) {
-            if sealed.is_some_and(|sealed| *revision < sealed) {
-                let message = "a manifest that no seal names";
-                let finding = Finding::of(FindingKind::ObjectUnnamed, place.0, message);
-                report.tell(finding.about(key));
-            } else if self.chain.last_hour().is_some() {
-                self.unsealed += 1;
-            }
+    /// Manifests that no seal names: the latest may be waiting for theirs, and who sealed after a sealing that died may
+    /// have gone on from its manifest to another.
+    fn count_unsealed(&mut self, place: &Place, named: &BTreeMap<&str, &SealedManifest>) {
+        let there = self.stock.manifests.get(place);
+        let keys = there.into_iter().flat_map(BTreeMap::values);
+        if self.chain.last_hour().is_some() {
+            self.unsealed += keys.filter(|key| !named.contains_key(key.as_str())).count();
         }
     }
 
@@ -205,7 +191,7 @@ impl<'a> Hours<'a> {
         report.note(blind, "objects of hours whose manifest is gone or altered");
         report.note(
             self.unsealed,
-            "manifests and objects that are in no seal yet, or were left by a sealing that did not end",
+            "manifests and objects that no seal leads to: it is yet to come, or its sealing died and another went on",
         );
     }
 
