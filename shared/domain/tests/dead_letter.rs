@@ -141,7 +141,12 @@ fn what_sqs_refuses_is_escaped_and_what_is_empty_is_named() {
 
 #[test]
 fn an_origin_is_read_as_it_is_written() {
-    for origin in [Origin::Dispatch, Origin::Retry, Origin::Subscriber] {
+    for origin in [
+        Origin::Dispatch,
+        Origin::Retry,
+        Origin::Subscriber,
+        Origin::Replay,
+    ] {
         assert_eq!(origin.as_str().parse(), Ok(origin));
     }
     assert!("Dispatch".parse::<Origin>().is_err());

@@ -103,6 +103,7 @@ fn what_our_own_code_gave_up_on_says_who_why_and_how_often() {
         ("dispatch", Origin::Dispatch),
         ("retry", Origin::Retry),
         ("subscriber", Origin::Subscriber),
+        ("replay", Origin::Replay),
     ] {
         let sent = Sent::raw(&sent.body)
             .with(&[("tenant", "demo"), ("subscription", "connector")])

@@ -16,6 +16,7 @@ pub mod clock;
 pub mod conformance;
 pub mod dead_letters;
 pub mod event_log;
+pub mod hooked;
 pub mod inbox;
 pub mod job_bus;
 pub mod jobs;

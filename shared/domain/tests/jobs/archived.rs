@@ -220,7 +220,7 @@ async fn a_line_that_is_no_event_fails_itself() {
         ..archive(
             &bus,
             LogHour::at(bus.clock.now() - 400 * HOUR),
-            &[events.clone()],
+            std::slice::from_ref(&events),
         )
         .await
     };
@@ -247,7 +247,7 @@ async fn a_line_that_is_no_event_fails_itself() {
 async fn an_object_that_is_not_what_its_manifest_says_pauses_the_job() {
     let bus = bus();
     let (hour, events) = old(&bus, 300, 50).await;
-    let manifest = archive(&bus, hour, &[events.clone()]).await;
+    let manifest = archive(&bus, hour, std::slice::from_ref(&events)).await;
     let key = &manifest.objects[0].key;
     let whole = bus.parts.archive.objects()[key].clone();
     let job = replay(&bus, ReplayFilter::default()).await;

@@ -14,12 +14,13 @@ use pillarbox_domain::job::{
 use pillarbox_domain::letters::LetterFilter;
 use pillarbox_domain::{Clock, StoreError};
 use pillarbox_testkit::builders::subscription;
+use pillarbox_testkit::hooked::Hooked;
 use pillarbox_testkit::job_bus::{ManualSleeper, work};
 use pillarbox_testkit::{MemoryCaller, MemoryJobBus, MemoryRegistry, MemoryUpcasts};
 use serde_json::json;
 use time::UtcDateTime;
 
-use crate::mortal::{Fate, Holds, Mortal};
+use crate::mortal::{Fate, Holds};
 use crate::support::{SECOND, counts, deliveries, demo, ids};
 
 /// Numbers that look random, and are the same each time.
@@ -64,15 +65,13 @@ fn step(worker: &mut Running<'_>) -> Step {
 async fn call<'a>(
     bus: &'a MemoryJobBus,
     job: &'a Job,
-    fate: &'a Fate,
-    holds: &'a Holds,
+    fate: &'a Fate<'a>,
 ) -> Result<Ran, StoreError> {
     macro_rules! mortal {
         ($port:ident) => {
-            Mortal {
+            Hooked {
                 port: &bus.parts.$port,
-                fate,
-                holds,
+                hook: fate,
             }
         };
     }
@@ -110,10 +109,10 @@ enum Message<'a> {
 async fn work_off_mortally(bus: &MemoryJobBus, job: &Job, seed: u64, deaths: usize) -> usize {
     let mut dice = Dice(seed);
     let holds = Holds::default();
-    let fates: Vec<Fate> = (0..10_000)
+    let fates: Vec<Fate<'_>> = (0..10_000)
         .map(|number| {
             let points = (number < deaths).then(|| 10 + usize::try_from(dice.below(400)).unwrap());
-            Fate::after(points)
+            Fate::after(points, &holds)
         })
         .collect();
     let mut fates = fates.iter();
@@ -126,7 +125,7 @@ async fn work_off_mortally(bus: &MemoryJobBus, job: &Job, seed: u64, deaths: usi
         let now = bus.clock.now();
         match &mut messages[place] {
             Message::Waiting(until) if *until <= now => {
-                let worker = call(bus, job, fates.next().unwrap(), &holds);
+                let worker = call(bus, job, fates.next().unwrap());
                 messages[place] = Message::Taken(Box::pin(worker));
             }
             Message::Waiting(_) => {

@@ -27,6 +27,7 @@ pub async fn conformance<L: LetterStore>(store: &L, clock: &ManualClock) {
     letters_are_read_in_order_page_by_page(store, clock).await;
     a_redrive_takes_an_open_letter_alone_and_closes_it(store, clock).await;
     a_lease_that_ran_out_can_be_taken_over(store, clock).await;
+    a_letter_that_is_held_is_taken_again_by_the_same_redrive_only(store, clock).await;
     what_is_given_back_is_open(store, clock).await;
     only_an_open_letter_is_discarded(store, clock).await;
     of_concurrent_redrives_exactly_one_takes_the_letter(store, clock).await;
@@ -335,6 +336,30 @@ async fn a_lease_that_ran_out_can_be_taken_over<L: LetterStore>(store: &L, clock
     refused(store, &taken_over, &Change::Close(late)).await;
     refused(store, &taken_over, &Change::GiveBack(late)).await;
     made(store, &taken_over, &Change::Close(holder)).await;
+}
+
+async fn a_letter_that_is_held_is_taken_again_by_the_same_redrive_only<L: LetterStore>(
+    store: &L,
+    clock: &ManualClock,
+) {
+    let open = new(clock, "again", None);
+    kept(store, &open).await;
+    let (job, first) = take(clock);
+    let taken = made(store, &open.letter, &first).await;
+    clock.advance(LEASE / 2);
+    refused(store, &taken, &take(clock).1).await;
+    // Another worker of the job goes on with it, and holds it as long as if it were new.
+    let at = clock.now();
+    let again = Change::Take {
+        redrive: Redrive { id: job, at },
+        held_until: at + LEASE,
+    };
+    let taken = made(store, &taken, &again).await;
+    assert_eq!(taken.redrive_ids, [job].into());
+    clock.advance(LEASE - Duration::from_millis(1));
+    refused(store, &taken, &take(clock).1).await;
+    let closed = made(store, &taken, &Change::Close(job)).await;
+    refused(store, &closed, &again).await;
 }
 
 async fn what_is_given_back_is_open<L: LetterStore>(store: &L, clock: &ManualClock) {
