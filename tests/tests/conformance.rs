@@ -9,6 +9,8 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "conformance/auditing.rs"]
+mod auditing;
 #[path = "conformance/sealing.rs"]
 mod sealing;
 
