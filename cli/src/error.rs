@@ -8,8 +8,10 @@ use reqwest::StatusCode;
 use thiserror::Error;
 
 use crate::problem::Problem;
+use crate::retry::is_passing;
 
-fn count(number: usize, name: &str) -> String {
+/// So many of something: `1 event`, `2 events`.
+pub fn count(number: u64, name: &str) -> String {
     match number {
         1 => format!("1 {name}"),
         _ => format!("{number} {name}s"),
@@ -139,7 +141,7 @@ pub enum Error {
     )]
     NoArchive { path: String },
     #[error("{}: docs/integrity.md says what each means and what to do", count(*findings, "finding"))]
-    FoundWrong { findings: usize },
+    FoundWrong { findings: u64 },
     #[error(transparent)]
     NotVerified(Box<Error>),
     #[error("no random bytes from the operating system, so no key was made")]
@@ -195,6 +197,15 @@ impl Error {
             Self::FoundWrong { .. } => self,
             error if error.exit_code() == 2 => error,
             error => Self::NotVerified(Box::new(error)),
+        }
+    }
+
+    /// Whether the same request may be answered a moment later.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::NoAnswer { .. } => true,
+            Self::Refused(problem) => is_passing(problem.status),
+            _ => false,
         }
     }
 

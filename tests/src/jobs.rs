@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::eventually;
 use crate::stack::{Answer, Tenant};
 
 /// The longest that a job of a test takes: of 100,000 events, on a busy machine with two processors.
@@ -29,10 +30,15 @@ impl Tenant {
         answer.body["job_id"].as_str().unwrap().to_owned()
     }
 
-    /// A job as it is now.
+    /// A job as it is now; asked for again while the API is too busy to tell, as with a job at work it may be.
     pub async fn job(&self, id: &str) -> Value {
-        self.ask(Method::GET, &format!("/v1/jobs/{id}"), &Value::Null)
-            .await
+        let path = format!("/v1/jobs/{id}");
+        eventually(&format!("{path} answers"), async || {
+            let answer = self.call(Method::GET, &path, &Value::Null).await;
+            assert!(matches!(answer.status, 200 | 503), "{path}: {answer:?}");
+            (answer.status == 200).then_some(answer.body)
+        })
+        .await
     }
 
     /// `pause`, `resume` or `cancel` of a job.

@@ -9,6 +9,9 @@
     reason = "a test that cannot go on has failed"
 )]
 
+#[path = "conformance/sealing.rs"]
+mod sealing;
+
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
@@ -149,7 +152,7 @@ async fn a_tenant_that_is_not_in_the_list_gets_into_it_when_it_is_registered_aga
 
     let added = registry.add_tenant(&demo, None).await.unwrap();
     assert_eq!(added, Added::Unchanged);
-    assert_eq!(registry.tenants(None, 10).await.unwrap(), [demo.clone()]);
+    assert_eq!(registry.tenants(None, 10).await.unwrap(), [tenant("demo")]);
     let settings = registry.settings(&demo).await.unwrap().unwrap();
     assert_eq!(settings.name.as_deref(), Some("Demo"), "it stays as it was");
 }

@@ -65,7 +65,7 @@ pub(crate) enum InvocationError {
     NotAMessage(#[source] Option<serde_json::Error>),
     #[error("the sweep could not be finished")]
     Sweep(#[source] StoreError),
-    #[error("it is not known which hours are sealed")]
+    #[error("closed hours could not be looked through")]
     Seal(#[source] StoreError),
 }
 
@@ -117,10 +117,13 @@ where
             clock: hand_over.clock,
             settings,
         };
-        let pass = sealer.run().await.map_err(InvocationError::Seal)?;
+        let mut pass = sealer.run().await.map_err(InvocationError::Seal)?;
         let summary = seal::Summary::of(&pass);
         seal::tell(&pass, &summary, started);
-        Ok(summary)
+        match pass.fault.take() {
+            Some(fault) => Err(InvocationError::Seal(fault)),
+            None => Ok(summary),
+        }
     }
 
     /// One after the other: each brings its events into memory.

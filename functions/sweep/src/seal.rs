@@ -67,6 +67,7 @@ pub(crate) fn tell(pass: &Pass, summary: &Summary, started: Instant) {
             tenant.id = %event.tenant, event.id = %event.event_id, "event.not_archived"
         );
     }
+    let fault = pass.fault.as_ref();
     tracing::info!(
         sealed = summary.sealed,
         resealed = summary.resealed,
@@ -78,6 +79,7 @@ pub(crate) fn tell(pass: &Pass, summary: &Summary, started: Instant) {
         lag_hours = summary.lag_hours,
         left = summary.left.len(),
         is_held = summary.is_held,
+        error = fault.map(|fault| ErrorChain(fault).to_string()),
         duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
         "hours.sealed"
     );

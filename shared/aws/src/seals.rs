@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::seal::{MAX_REVISION, Reopening, SealHead, SealLink, SealRow, SealStore};
-use pillarbox_domain::{EventId, StoreError};
+use pillarbox_domain::{ErrorChain, EventId, StoreError};
 use time::UtcDateTime;
 
 use crate::error::store_error;
@@ -243,14 +243,14 @@ impl SealStore for DynamoSeals {
             .into_paginator()
             .items()
             .send();
-        let mut reopened = Vec::new();
-        while reopened.len() < limit {
+        let (mut reopened, mut read) = (Vec::new(), 0);
+        while read < limit {
             let Some(item) = items.next().await else {
                 break;
             };
-            reopened.push(decode_reopening(
-                &item.map_err(|error| store_error("Query", error))?,
-            )?);
+            let item = item.map_err(|error| store_error("Query", error))?;
+            reopened.extend(or_skipped(decode_reopening(&item)));
+            read += 1;
         }
         Ok(reopened)
     }
@@ -378,6 +378,13 @@ fn decode_reopening(item: &Item) -> Result<Reopening, StoreError> {
         hour,
         noted_at: reader.millis(NOTED)?,
     })
+}
+
+/// One that cannot be read is no reason to look at none of the others: it is logged and left out.
+fn or_skipped(reopening: Result<Reopening, StoreError>) -> Option<Reopening> {
+    reopening
+        .inspect_err(|error| tracing::error!(error = %ErrorChain(error), "reopening.skipped"))
+        .ok()
 }
 
 fn reader<'a>(what: &'static str, item: &'a Item) -> Reader<'a> {

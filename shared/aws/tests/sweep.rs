@@ -229,7 +229,7 @@ async fn a_message_that_was_not_taken_is_told_also_in_a_200() {
             json!({ "__type": "com.amazonaws#ThrottlingException" }),
         ),
     ] {
-        let aws = aws(&[answer.clone()]);
+        let aws = aws(std::slice::from_ref(&answer));
         assert!(sqs(&aws).ask(&found(200)).await.is_err(), "{answer:?}");
     }
     let none = aws(&[]);

@@ -66,7 +66,7 @@ async fn a_new_subscription_gets_what_was_published_before_it() {
         "{counted}"
     );
     assert!(
-        counted["estimate"]["bytes"].as_u64() > Some(500),
+        counted["estimate"]["bytes"].as_u64() > Some(300),
         "{counted}"
     );
     assert!(

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
-use pillarbox_aws::keys;
+use pillarbox_aws::{ScheduleTarget, SchedulerSchedules, keys};
 use pillarbox_domain::Clock;
 use pillarbox_runtime::clock::SystemClock;
-use pillarbox_tests::eventually;
+use pillarbox_testkit::schedules::conformance;
 use pillarbox_tests::functions::Function;
 use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::{Stack, Tenant};
+use pillarbox_tests::{eventually, fresh};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -160,4 +161,30 @@ async fn a_schedule_that_is_due_makes_a_job_of_the_time_that_it_was_due() {
     let to = job["filter"]["to"].as_str().unwrap();
     assert!(to.starts_with(due), "{due} is not in {to}");
     assert_eq!(event_ids(&queue.take_at_least(1).await), [early].into());
+}
+
+/// The suite of the fake, in a group of its own.
+#[tokio::test]
+async fn the_scheduler_keeps_schedules_as_the_fake_does() {
+    let stack = Stack::of_process();
+    let tenant = stack.tenant().await;
+    tenant.subscribe("orders", &["order.*"]).await;
+    let wanted = nightly("orders");
+    tenant.ask(Method::POST, "/v1/schedules", &wanted).await;
+    let target = in_the_scheduler(&stack, &tenant).await.target.unwrap();
+
+    let group = fresh("conformance");
+    let made = stack.scheduler.create_schedule_group().name(&group);
+    made.send().await.unwrap();
+    let schedules = SchedulerSchedules::new(
+        stack.scheduler.clone(),
+        ScheduleTarget {
+            group: group.clone(),
+            function_arn: target.arn,
+            role_arn: target.role_arn,
+        },
+    );
+    conformance(&schedules).await;
+    let removed = stack.scheduler.delete_schedule_group().name(group);
+    removed.send().await.unwrap();
 }

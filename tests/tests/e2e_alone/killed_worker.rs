@@ -10,6 +10,9 @@ use serde_json::json;
 
 const COUNT: usize = 20_000;
 
+/// Events a second: what the local engine takes and still answers others.
+const SPEED: u32 = 1_000;
+
 /// Events that a worker sends before it writes its place down: what its death can repeat.
 const PAGE: usize = 500;
 
@@ -26,6 +29,7 @@ async fn a_replay_whose_worker_is_killed_sends_every_event_and_repeats_a_page_at
         .start_replay(&json!({
             "filter": { "from": rfc3339(from) },
             "target": { "queue_url": queue.url },
+            "max_events_per_second": SPEED,
         }))
         .await;
 

@@ -14,7 +14,7 @@ use crate::dice::jitter;
 use crate::error::Error;
 use crate::output::{Output, complain};
 use crate::problem::shown;
-use crate::retry::{RetryDecision, RetryPolicy, is_passing};
+use crate::retry::{RetryDecision, RetryPolicy};
 
 /// How long after the start the bus is asked again for the first time; small jobs are over soon.
 const FIRST_WAIT: Duration = Duration::from_millis(200);
@@ -52,7 +52,7 @@ pub async fn follow(id: &str, client: &BusClient, global: &Global) -> Result<(),
         () = interrupted() => Err(Error::Interrupted { job: shown(id) }),
     };
     progress.finish();
-    if watched.as_ref().is_err_and(passes) {
+    if watched.as_ref().is_err_and(Error::passes) {
         complain("the job goes on without being watched");
         complain_detached(id);
     }
@@ -109,20 +109,12 @@ async fn patiently(id: &str, client: &BusClient, progress: &Progress) -> Result<
         let RetryDecision::RetryAfter(wait) = decision else {
             return Err(error);
         };
-        if !passes(&error) {
+        if !error.passes() {
             return Err(error);
         }
         progress.trouble(format!("asking again: {error}"));
         tokio::time::sleep(wait).await;
         attempt += 1;
-    }
-}
-
-fn passes(error: &Error) -> bool {
-    match error {
-        Error::NoAnswer { .. } => true,
-        Error::Refused(problem) => is_passing(problem.status),
-        _ => false,
     }
 }
 

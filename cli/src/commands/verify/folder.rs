@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::report::{Finding, SealLink};
 use super::text;
 use crate::arguments::Global;
-use crate::error::Error;
+use crate::error::{Error, count};
 use crate::paint::{Paint, Tone};
 use crate::problem::shown;
 
@@ -46,7 +46,7 @@ pub fn run(path: &Path, global: &Global) -> Result<(), Error> {
     global
         .output()
         .print(&report, |report| report.text(paint))?;
-    match report.findings.len() {
+    match u64::try_from(report.findings.len()).unwrap_or(u64::MAX) {
         0 => Ok(()),
         findings => Err(Error::FoundWrong { findings }),
     }
@@ -126,11 +126,16 @@ impl Report {
             ..
         } = self;
         let mut parts = vec![format!(
-            "{seals} seals, {manifests} manifests, {objects} objects with {events} events in {stored_bytes} bytes"
+            "{}, {}, {} with {} in {}",
+            count(*seals, "seal"),
+            count(*manifests, "manifest"),
+            count(*objects, "object"),
+            count(*events, "event"),
+            count(*stored_bytes, "byte"),
         )];
         if let Some(SealLink { key, sha256 }) = &self.last_seal {
             parts.push(format!(
-                "the chain ends with {}\n  SHA-256 {}\n  it is whole if that is the `head` of `pillarbox verify --json`",
+                "the chain ends with {}\n  SHA-256 {}\n  nothing was cut off it if that was the `head` of `pillarbox verify --json` when the copy was made",
                 shown(key),
                 shown(sha256)
             ));

@@ -1,5 +1,7 @@
 //! Calls and messages as Lambda hands them over, on a bus in memory.
 
+mod lines;
+
 use std::time::Duration;
 
 use pillarbox_domain::dispatch_switch::SwitchState;

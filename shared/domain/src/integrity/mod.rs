@@ -2,11 +2,12 @@
 //!
 //! An [`Auditor`] goes through a range hour by hour, the oldest first, as far as one request may read, and says where
 //! to go on. It writes nothing and believes nothing: what is compared are the stores themselves. What it compares
-//! them by is in pure functions ([`ledger`], [`documents`], [`contents`]), and a folder with a copy of the archive is
-//! verified by the same ones ([`folder`]), without the bus.
+//! them by are pure functions, and a folder with a copy of the archive is verified by the same ones ([`folder`]),
+//! without the bus.
 
 mod archived;
 mod auditor;
+mod budget;
 mod chain;
 mod contents;
 mod documents;

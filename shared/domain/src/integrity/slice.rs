@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures::{StreamExt, TryStreamExt, stream};
 use time::UtcDateTime;
 
-use super::Bounds;
+use super::budget::Budget;
 use super::ledger::Slice;
 use crate::event_id::EventId;
 use crate::event_query::{IndexEntry, IndexPage, IndexPart, IndexQuery, LogIndex};
@@ -22,9 +22,6 @@ use crate::trouble::{OpenStatus, TroubleLedger, TroubledEvents};
 /// Calls that are under way at a time.
 pub(super) const MAX_CALLS: usize = 16;
 
-/// What a call counts for at the least, in entries.
-const MIN_CALL_ENTRIES: usize = 10;
-
 /// Entries that a call asks for at the least, however little is left: what has one id must fit into a call.
 const MIN_ENTRIES: usize = 32;
 
@@ -33,33 +30,6 @@ const MAX_MISPLACED: usize = 1_000;
 
 /// Entries of a call that only counts.
 const COUNTED_ENTRIES: usize = 1_000;
-
-/// What is left of what one request may read.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    pub(super) entries: usize,
-    pub(super) buckets: usize,
-    pub(super) receipted: usize,
-}
-
-impl Budget {
-    pub(super) fn of(bounds: &Bounds) -> Self {
-        Self {
-            entries: bounds.entries,
-            buckets: bounds.buckets,
-            receipted: bounds.receipted,
-        }
-    }
-
-    /// Whether there is nothing left of one of them.
-    pub(super) fn is_spent(&self) -> bool {
-        self.entries == 0 || self.buckets == 0 || self.receipted == 0
-    }
-
-    fn spend_entries(&mut self, examined: usize) {
-        self.entries = self.entries.saturating_sub(examined.max(MIN_CALL_ENTRIES));
-    }
-}
 
 /// Reads slices of a tenant's hours.
 pub(super) struct SliceReader<'a, I, R, T> {

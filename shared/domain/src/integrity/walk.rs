@@ -7,9 +7,10 @@ use time::UtcDateTime;
 use super::HourLedger;
 use super::archived::ArchivedHour;
 use super::auditor::{Auditor, Ground};
+use super::budget::Budget;
 use super::finding::{Finding, FindingKind, Findings};
 use super::ledger::{Compared, Judge, Keys, Slice, signed};
-use super::slice::{Budget, Misplaced, SliceRead, SliceReader};
+use super::slice::{Misplaced, SliceRead, SliceReader};
 use crate::active_hours::unmarked;
 use crate::archive::ArchiveReader;
 use crate::event_id::EventId;
@@ -203,8 +204,8 @@ where
         ids: IdRange,
         slice: &mut Slice,
     ) -> Result<(), StoreError> {
-        let is_young = self.is_surely_kept(hour.ledger.hour);
-        let Some(archived) = hour.archived.as_mut().filter(|_| !is_young) else {
+        let has_expired = self.may_have_expired(hour.ledger.hour);
+        let Some(archived) = hour.archived.as_mut().filter(|_| has_expired) else {
             return Ok(());
         };
         let without = slice.without_receipt();
@@ -222,9 +223,9 @@ where
         Ok(())
     }
 
-    /// Whether no event of an hour can have expired.
-    fn is_surely_kept(&self, hour: LogHour) -> bool {
-        self.auditor.now - hour.start() < time::Duration::days(MIN_RETENTION_DAYS.into())
+    /// Whether events of an hour have expired, if they were written when the settings were what they are now.
+    fn may_have_expired(&self, hour: LogHour) -> bool {
+        self.auditor.now - hour.start() >= signed(self.ground.retention.duration())
     }
 
     /// Holds a slice of the log against the archive.
@@ -269,13 +270,14 @@ where
         if let Some(is_kept) = hour.is_kept {
             return Ok(is_kept);
         }
-        let age = self.auditor.now - hour.ledger.hour.start();
-        let is_kept = if self.is_surely_kept(hour.ledger.hour) {
+        let at = hour.ledger.hour;
+        let least = time::Duration::days(MIN_RETENTION_DAYS.into());
+        let is_kept = if self.auditor.now - at.start() < least {
             true
-        } else if age >= signed(self.ground.retention.duration()) {
+        } else if self.may_have_expired(at) {
             false
         } else {
-            self.reader.has_entries(hour.ledger.hour).await?
+            self.reader.has_entries(at).await?
         };
         hour.is_kept = Some(is_kept);
         Ok(is_kept)

@@ -27,6 +27,8 @@ pub struct Pass {
     pub unreadable: Vec<Unreadable>,
     /// Hours that could not be sealed now, and why.
     pub left: Vec<Left>,
+    /// What ended the pass early, where that was in the way of no single hour.
+    pub fault: Option<StoreError>,
     /// Hours that should be sealed and are not.
     pub waiting: u64,
     /// How long ago the first hour ended that is not sealed: 24 to 25 h where nothing waits, and as

@@ -93,7 +93,8 @@ where
 {
     /// Seals what can be sealed, unless another is at it.
     ///
-    /// Fails when it is not known how far sealing is. What is in the way of an hour is told in [`Pass::left`].
+    /// Fails when it is not known how far sealing is. What is in the way of an hour is told in [`Pass::left`], and what
+    /// was in the way of the rest of the pass in [`Pass::fault`].
     pub async fn run(&self) -> Result<Pass, StoreError> {
         let (holder, started) = (self.clock.next_id(), self.clock.now());
         let settled = started.saturating_sub(time_of(self.settings.settle));
@@ -102,7 +103,7 @@ where
         if self.seals.hold(holder, started, until).await? {
             let done = self.seal_all(started, settled, &mut pass).await;
             let released = self.seals.release(holder).await;
-            done.and(released)?;
+            pass.fault = done.and(released).err();
         } else {
             pass.is_held = true;
         }

@@ -97,6 +97,44 @@ async fn what_a_stream_that_is_merely_behind_will_bring_is_not_delivered_twice()
     assert_each_once(&bus, &TENANTS, &events);
 }
 
+/// A stream is many shards. In two hours of backlog, one tenant's events come by one that is five minutes further
+/// behind.
+#[tokio::test]
+async fn a_shard_that_is_a_little_behind_the_others_is_waited_for() {
+    let bus = bus(&TENANTS).await;
+    let (mut events, mut shards) = (Vec::new(), [VecDeque::new(), VecDeque::new()]);
+    let mut seen = bus.clock.now();
+    for n in 0..80 {
+        let new = publish(&bus, &TENANTS, n).await;
+        events.extend(new.clone());
+        for (shard, event) in shards.iter_mut().zip(new) {
+            shard.push_back(event);
+        }
+        bus.clock.advance(5 * MINUTE);
+        let is_on = n >= 24;
+        bus.switch.set(match is_on {
+            true => SwitchState::Enabled,
+            false => SwitchState::Disabled,
+        });
+        if is_on {
+            seen = bus.clock.now().min(seen + 10 * MINUTE);
+            for (shard, behind) in shards.iter_mut().zip([0, 5]) {
+                let is_seen = |event: &mut LoggedEvent| {
+                    event.event_id.accepted_at() <= seen - behind * MINUTE
+                };
+                while let Some(event) = shard.pop_front_if(is_seen) {
+                    bus.dispatch(&[event]).await;
+                }
+            }
+        }
+        assert!(bus.sweep().await.handed.dispatched.is_empty());
+    }
+    for shard in shards {
+        bus.dispatch(&Vec::from(shard)).await;
+    }
+    assert_each_once(&bus, &TENANTS, &events);
+}
+
 #[tokio::test]
 async fn one_event_that_is_lost_in_a_busy_stream_is_found_once_the_stream_has_passed_it() {
     let bus = bus(&TENANTS).await;

@@ -93,7 +93,7 @@ impl Report {
     /// So many of something could not be verified.
     fn note(&mut self, count: usize, what: &str) {
         if count > 0 {
-            self.unchecked.push(format!("{count} {what}"));
+            self.unchecked.push(format!("{what}: {count}"));
         }
     }
 

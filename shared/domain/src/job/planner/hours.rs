@@ -25,10 +25,11 @@ const STEP_WEIGHT: usize = 64;
 const MANIFESTS: usize = 8;
 const PARTS: usize = 4;
 
-/// Entries that one call counts, and ranges of a part that are counted at a time, once one call is not enough. With
-/// [`PARTS`] this bounds what is in memory to some tens of megabytes.
-const ENTRIES_A_CALL: usize = 1_000;
+/// Entries that one call counts, ranges that a part is cut into once one call is not enough, and how many of those are
+/// counted at a time. With [`PARTS`] this bounds what is in memory to some tens of megabytes.
+const ENTRIES_A_CALL: usize = 2_500;
 const PIECES: u32 = 8;
+const PIECES_AT_A_TIME: usize = 2;
 
 /// Lines of an archived hour whose sizes are looked at, where its manifest tells the number only.
 const LINES_LOOKED_AT: usize = 50;
@@ -239,7 +240,7 @@ impl<P: Ports> Planner<'_, P> {
             }
             Ok::<_, StoreError>(counted.total)
         });
-        let mut pieces = stream::iter(pieces).buffer_unordered(PARTS);
+        let mut pieces = stream::iter(pieces).buffer_unordered(PIECES_AT_A_TIME);
         while let Some(total) = pieces.next().await {
             counted.total += total?;
         }
