@@ -126,9 +126,9 @@ fn folders_functions_roles_and_log_groups_have_one_name() {
             "functions/ingest has no IngestFunction",
         ),
         (
-            "/Resources/SweepFunction",
+            "/Resources/StrayFunction",
             json!({ "Type": FUNCTION }),
-            "SweepFunction has no folder",
+            "StrayFunction has no folder",
         ),
         (
             "/Resources/IngestFunction/Metadata/BuildProperties/Binary",
