@@ -1,5 +1,6 @@
 //! Processes that die, and processes that do not know of each other.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::future::join;
@@ -10,13 +11,15 @@ use pillarbox_domain::seal::HOLD;
 use crate::harness::{HOUR, SETTLE, World, as_archived, hour};
 use crate::mortal::{Death, Life};
 
+/// Small objects.
+const LIMITS: ObjectLimits = ObjectLimits {
+    bytes: 100_000,
+    lines: 4,
+};
+
 /// Two hours to seal, in small objects, and one that something came late to.
 async fn world() -> (World, Vec<LoggedEvent>) {
-    let limits = ObjectLimits {
-        bytes: 100_000,
-        lines: 4,
-    };
-    let world = World::with(limits);
+    let world = World::with(LIMITS);
     let mut events = world.dispatched("shop", 0, 6).await;
     world.dispatched("depot", 0, 3).await;
     world.pass().await;
@@ -160,5 +163,41 @@ async fn passes_that_do_not_see_each_other_seal_each_hour_once_and_break_nothing
         let firsts = world.seals.all();
         let firsts = firsts.iter().filter(|row| row.revision == 0);
         assert_eq!(firsts.count(), 3, "{seed}");
+    }
+}
+
+/// What a dead pass left is not what this one would write: an event came since, and a batch of others came again.
+#[tokio::test]
+async fn parts_that_were_left_behind_are_taken_over_as_they_are() {
+    let whole = World::with(LIMITS);
+    let calls = Life::default();
+    whole.dispatched("shop", 2, 10).await;
+    whole.pass_of(&calls).await.unwrap();
+    let writes = 10;
+    for before_the_end in 1..writes {
+        let world = World::with(LIMITS);
+        let mut events = world.dispatched("shop", 2, 10).await;
+        let death = Death::Before(calls.calls() - before_the_end);
+        drop(world.pass_of(&Life::until(death)).await);
+        let left = world.archive.keys().len();
+        world.advance(HOLD + Duration::from_secs(1));
+        events.extend(world.dispatched("shop", 0, 1).await);
+        world.bus.dispatch(&events[..3]).await;
+        world.reopen("shop", hour(0)).await;
+        world.advance(SETTLE);
+        let pass = world.pass().await;
+        assert!(pass.left.is_empty(), "{left} left behind: {pass:?}");
+        let mut archived = world.archived("shop", hour(0));
+        archived.sort_by_key(|event| event.event_id);
+        assert_eq!(archived, as_archived(&events), "{left} left behind");
+        assert!(world.receipts("shop", hour(0)).len() >= 11);
+        world.chain();
+        // A manifest that was left behind may be one that no seal names; objects are all in the latest.
+        let manifest = world.manifest("shop", hour(0)).unwrap();
+        let objects = manifest.objects.iter().chain(&manifest.receipts);
+        let named: BTreeSet<String> = objects.map(|object| object.key.clone()).collect();
+        let there = world.archive.keys().into_iter();
+        let is_object = |key: &String| key.ends_with(".zst");
+        assert_eq!(named, there.filter(is_object).collect());
     }
 }
