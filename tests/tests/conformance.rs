@@ -21,6 +21,7 @@ use aws_lambda_events::dynamodb::EventRecord;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, TransactWriteItem};
+use futures::future::join_all;
 use pillarbox_aws::{
     Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
     DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals,
@@ -28,6 +29,7 @@ use pillarbox_aws::{
     encode_event_item, explain_cancelled, keys, outbox_put,
 };
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::job::{JobState, JobStore, Parts, Ran, ReplayFilter, Target};
 use pillarbox_domain::log_hour::LogHour;
 use pillarbox_domain::publish::{Appended, EventLog};
 use pillarbox_domain::receipt::{BatchId, Bucket, Group, Receipt, Receipts};
@@ -36,7 +38,8 @@ use pillarbox_domain::seal::{Reopening, Reopenings};
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, LoggedEvent};
-use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, tenant};
+use pillarbox_testkit::builders::{RETENTION, event, event_with, logged, subscription, tenant};
+use pillarbox_testkit::job_bus::{BUDGET, MemoryCaller, MemoryJobBus, work};
 use pillarbox_testkit::{ManualClock, MemoryPayloads, conformance};
 use pillarbox_tests::engine::{Engine, Table};
 use pillarbox_tests::eventually;
@@ -309,6 +312,56 @@ async fn jobs_conform() {
     let table = engine.table("JobTable").await.name;
     let jobs = DynamoJobs::new(engine.client, table);
     conformance::jobs::jobs(&jobs, &ManualClock::default()).await;
+}
+
+/// What only a real engine does: their transactions meet at the item of their job.
+#[tokio::test]
+async fn workers_side_by_side_finish_a_job_and_count_every_unit_once() {
+    const EVENTS: u32 = 400;
+    let engine = Engine::of_process();
+    let table = engine.table("JobTable").await.name;
+    let demo = tenant("demo");
+    let bus = MemoryJobBus::new(4, [subscription(&demo, "orders", &["*"])]);
+    for number in 0..EVENTS {
+        let at = bus.clock.now() - number * Duration::from_secs(15 * 60) - Duration::from_secs(1);
+        bus.logged(&demo, at, json!({ "id": number.to_string() }))
+            .await;
+    }
+    let job = bus
+        .job(&demo, bus.replay(ReplayFilter::default(), Target::All))
+        .await;
+    let parts = bus.parts;
+    let parts = Parts {
+        jobs: DynamoJobs::new(engine.client, table),
+        calls: parts.calls,
+        settings: parts.settings,
+        marks: parts.marks,
+        log: parts.log,
+        archive: parts.archive,
+        letters: parts.letters,
+        registry: parts.registry,
+        subscriptions: parts.subscriptions,
+        upcasts: parts.upcasts,
+        queues: parts.queues,
+        dead_letters: parts.dead_letters,
+        clock: parts.clock,
+        sleeper: parts.sleeper,
+    };
+    parts.jobs.create(&job, 10).await.unwrap();
+    let caller = MemoryCaller::default();
+    let workers = (0..8).map(|_| async {
+        // The clock stands still, so whoever finds every unit held looks again at once.
+        while work(&parts, &demo, job.id, BUDGET, &caller).await.unwrap() != Ran::Finished {}
+    });
+    join_all(workers).await;
+    let over = parts.jobs.get(&demo, job.id).await.unwrap().unwrap();
+    assert_eq!(over.state, JobState::Completed);
+    assert_eq!(over.plan.total, u64::from(EVENTS));
+    assert_eq!(over.plan.units_done, over.plan.units);
+    let sent = (over.done.events, over.done.sent);
+    assert_eq!(sent, (u64::from(EVENTS), u64::from(EVENTS)));
+    let taken = parts.queues.bodies("orders").len();
+    assert_eq!(u64::try_from(taken).unwrap(), u64::from(EVENTS));
 }
 
 #[tokio::test]

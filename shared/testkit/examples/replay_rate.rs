@@ -18,8 +18,8 @@ use pillarbox_domain::job::{JobStore, Parts, Ran, ReplayFilter, Sleeper, Target}
 use pillarbox_domain::subscription::QueueUrl;
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::hooked::{Hook, Hooked};
-use pillarbox_testkit::job_bus::{ManualSleeper, work};
-use pillarbox_testkit::{MemoryCaller, MemoryJobBus};
+use pillarbox_testkit::job_bus::work;
+use pillarbox_testkit::{MemoryCaller, MemoryJobBus, MemoryRegistry, MemoryUpcasts};
 use serde_json::json;
 
 const EVENTS: u32 = 100_000;
@@ -93,33 +93,26 @@ async fn main() {
     let spec = bus.replay(ReplayFilter::default(), Target::All);
     let job = bus.job(&tenant("demo"), spec).await;
     let queues = CountingQueues::default();
-    macro_rules! slow {
-        ($port:expr) => {
-            Hooked {
-                port: &$port,
-                hook: &Region,
-            }
-        };
-    }
+    let slow = bus.hooked(&Region);
     let parts = Parts {
-        jobs: slow!(bus.parts.jobs),
-        calls: slow!(bus.parts.calls),
-        settings: pillarbox_testkit::queried::Shards(bus.parts.settings.0),
-        marks: slow!(bus.parts.marks),
-        log: slow!(bus.parts.log),
-        archive: slow!(bus.parts.archive),
-        letters: slow!(bus.parts.letters),
-        registry: pillarbox_testkit::MemoryRegistry::default(),
-        subscriptions: pillarbox_testkit::MemoryRegistry::with([subscription(
-            &tenant("demo"),
-            "orders",
-            &["*"],
-        )]),
-        upcasts: pillarbox_testkit::MemoryUpcasts::default(),
-        queues: slow!(queues),
-        dead_letters: slow!(bus.parts.dead_letters),
-        clock: bus.clock.clone(),
-        sleeper: ManualSleeper(bus.clock.clone()),
+        jobs: slow.jobs,
+        calls: slow.calls,
+        settings: slow.settings,
+        marks: slow.marks,
+        log: slow.log,
+        archive: slow.archive,
+        letters: slow.letters,
+        registry: slow.registry,
+        // Who is subscribed and how events are brought up is known from the page before.
+        subscriptions: MemoryRegistry::with([subscription(&tenant("demo"), "orders", &["*"])]),
+        upcasts: MemoryUpcasts::default(),
+        queues: Hooked {
+            port: &queues,
+            hook: &Region,
+        },
+        dead_letters: slow.dead_letters,
+        clock: slow.clock,
+        sleeper: slow.sleeper,
     };
     let (owner, caller) = (tenant("demo"), MemoryCaller::default());
     let before = memory("VmRSS");

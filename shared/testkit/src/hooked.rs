@@ -1,5 +1,6 @@
 //! Ports around whose calls something happens: time passes, or their caller dies.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
@@ -7,7 +8,7 @@ use pillarbox_domain::active_hours::{Marked, MarkedHours};
 use pillarbox_domain::archive::{ArchiveReader, Manifest};
 use pillarbox_domain::dead_letter::{DeadLetterQueue, GivenUp};
 use pillarbox_domain::delivery::Message;
-use pillarbox_domain::dispatch::{DeliveryQueues, SendError};
+use pillarbox_domain::dispatch::{DeliveryQueues, SendError, Subscriptions};
 use pillarbox_domain::event_query::{EventBodies, IndexEntry, IndexPage, IndexQuery, LogIndex};
 use pillarbox_domain::job::{
     ChangeJob, Changed, Created, FailedEvent, Holder, Job, JobId, JobQueue, JobStore, JobsPage,
@@ -18,8 +19,14 @@ use pillarbox_domain::letters::{
     NewLetter,
 };
 use pillarbox_domain::log_hour::{HourRange, IdRange, LogHour, Order, Position};
-use pillarbox_domain::subscription::QueueUrl;
-use pillarbox_domain::{EventId, LoggedEvent, StoreError, TenantId};
+use pillarbox_domain::registry::{Added, Removed, Replaced, SubscriptionRegistry};
+use pillarbox_domain::schema::SchemaVersion;
+use pillarbox_domain::schema::delivery::{UpcastError, Upcasts};
+use pillarbox_domain::subscription::{QueueUrl, Registered, Roster};
+use pillarbox_domain::tenant_settings::{TenantSettings, TenantSettingsReader};
+use pillarbox_domain::{
+    CloudEvent, EventId, LoggedEvent, StoreError, Subscription, SubscriptionId, TenantId,
+};
 use time::UtcDateTime;
 
 /// Calls to a queue that are under way at a time.
@@ -326,5 +333,73 @@ impl<T: DeliveryQueues + Sync, H: Hook + Sync> DeliveryQueues for Hooked<'_, T, 
 impl<T: DeadLetterQueue + Sync, H: Hook + Sync> DeadLetterQueue for Hooked<'_, T, H> {
     async fn put(&self, given_up: &GivenUp) -> Result<(), StoreError> {
         call!(self.put(given_up))
+    }
+}
+
+impl<T: TenantSettingsReader + Sync, H: Hook + Sync> TenantSettingsReader for Hooked<'_, T, H> {
+    async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
+        call!(self.settings(tenant))
+    }
+}
+
+impl<T: Subscriptions + Sync, H: Hook + Sync> Subscriptions for Hooked<'_, T, H> {
+    async fn of(&self, owner: &TenantId) -> Result<Arc<Roster>, StoreError> {
+        call!(self.of(owner))
+    }
+}
+
+impl<T: Upcasts + Sync, H: Hook + Sync> Upcasts for Hooked<'_, T, H> {
+    async fn upcast(
+        &self,
+        tenant: &TenantId,
+        event: &CloudEvent,
+        target: SchemaVersion,
+    ) -> Result<Option<CloudEvent>, UpcastError> {
+        call!(self.upcast(tenant, event, target))
+    }
+}
+
+impl<T: SubscriptionRegistry + Sync, H: Hook + Sync> SubscriptionRegistry for Hooked<'_, T, H> {
+    async fn add_subscription(
+        &self,
+        wanted: &Subscription,
+        now: UtcDateTime,
+    ) -> Result<(Added, Registered), StoreError> {
+        call!(self.add_subscription(wanted, now))
+    }
+
+    async fn subscription(
+        &self,
+        owner: &TenantId,
+        id: &SubscriptionId,
+    ) -> Result<Option<Registered>, StoreError> {
+        call!(self.subscription(owner, id))
+    }
+
+    async fn subscriptions(
+        &self,
+        owner: &TenantId,
+        after: Option<&SubscriptionId>,
+        limit: usize,
+    ) -> Result<Vec<Registered>, StoreError> {
+        call!(self.subscriptions(owner, after, limit))
+    }
+
+    async fn replace_subscription(
+        &self,
+        wanted: &Subscription,
+        seen: u64,
+        now: UtcDateTime,
+    ) -> Result<Replaced, StoreError> {
+        call!(self.replace_subscription(wanted, seen, now))
+    }
+
+    async fn remove_subscription(
+        &self,
+        owner: &TenantId,
+        id: &SubscriptionId,
+        seen: Option<u64>,
+    ) -> Result<Removed, StoreError> {
+        call!(self.remove_subscription(owner, id, seen))
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use pillarbox_domain::active_hours::HourMarks;
 use pillarbox_domain::job::{
-    Caller, Counts, HandledPage, Holder, Job, JobId, JobSpec, JobState, JobStore, Parts, Plan,
-    Ports, Ran, ReplayFilter, Run, Sleeper, Target, Work, Worker,
+    Caller, HandledPage, Holder, Job, JobId, JobSpec, JobStore, Parts, Ports, Ran, ReplayFilter,
+    Run, Sleeper, Target, Work, Worker,
 };
 use pillarbox_domain::log_hour::{IdRange, LogHour};
 use pillarbox_domain::publish::EventLog;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use time::UtcDateTime;
 
 use crate::builders::{RETENTION, event_with, logged};
+use crate::hooked::{Hook, Hooked};
 use crate::queried::Shards;
 use crate::{
     ManualClock, MemoryActiveHours, MemoryArchive, MemoryDeadLetterQueue, MemoryEventLog,
@@ -41,6 +42,24 @@ pub type MemoryParts = Parts<
     MemoryUpcasts,
     MemoryQueues,
     MemoryDeadLetterQueue,
+    ManualClock,
+    ManualSleeper,
+>;
+
+/// The same with something around their calls.
+pub type HookedParts<'a, H> = Parts<
+    Hooked<'a, MemoryJobs, H>,
+    Hooked<'a, MemoryJobQueue, H>,
+    Hooked<'a, Shards, H>,
+    Hooked<'a, MemoryActiveHours, H>,
+    Hooked<'a, MemoryEventLog<ManualClock>, H>,
+    Hooked<'a, MemoryArchive, H>,
+    Hooked<'a, MemoryLetters, H>,
+    Hooked<'a, MemoryRegistry, H>,
+    Hooked<'a, MemoryRegistry, H>,
+    Hooked<'a, MemoryUpcasts, H>,
+    Hooked<'a, MemoryQueues, H>,
+    Hooked<'a, MemoryDeadLetterQueue, H>,
     ManualClock,
     ManualSleeper,
 >;
@@ -120,6 +139,27 @@ impl MemoryJobBus {
         bus
     }
 
+    /// The ports with something around their calls.
+    pub fn hooked<'a, H: Hook>(&'a self, hook: &'a H) -> HookedParts<'a, H> {
+        let parts = &self.parts;
+        Parts {
+            jobs: hooked(&parts.jobs, hook),
+            calls: hooked(&parts.calls, hook),
+            settings: hooked(&parts.settings, hook),
+            marks: hooked(&parts.marks, hook),
+            log: hooked(&parts.log, hook),
+            archive: hooked(&parts.archive, hook),
+            letters: hooked(&parts.letters, hook),
+            registry: hooked(&parts.registry, hook),
+            subscriptions: hooked(&parts.subscriptions, hook),
+            upcasts: hooked(&parts.upcasts, hook),
+            queues: hooked(&parts.queues, hook),
+            dead_letters: hooked(&parts.dead_letters, hook),
+            clock: self.clock.clone(),
+            sleeper: ManualSleeper(self.clock.clone()),
+        }
+    }
+
     /// Registers a subscription, whatever was there.
     pub fn subscribe(&self, subscription: Subscription) {
         self.parts.registry.put(subscription.clone());
@@ -168,22 +208,8 @@ impl MemoryJobBus {
 
     /// A job that was asked for now. By the time it is returned it can be planned.
     pub async fn job(&self, owner: &TenantId, spec: JobSpec) -> Job {
-        let job = Job {
-            tenant: owner.clone(),
-            id: JobId::new(self.clock.next_id()),
-            plan: Plan {
-                rest: Some(spec.range),
-                ..Plan::default()
-            },
-            spec,
-            state: JobState::Planning,
-            reason: None,
-            done: Counts::default(),
-            created_at: self.clock.now(),
-            started_at: None,
-            finished_at: None,
-            expires_at: None,
-        };
+        let id = JobId::new(self.clock.next_id());
+        let job = Job::asked_for(owner.clone(), id, spec, self.clock.now());
         self.parts.jobs.create(&job, 100).await.unwrap();
         self.clock.advance(Duration::from_secs(3));
         job
@@ -221,6 +247,10 @@ impl MemoryJobBus {
         }
         panic!("the job has no end: {:?}", self.now(job).await);
     }
+}
+
+fn hooked<'a, T, H>(port: &'a T, hook: &'a H) -> Hooked<'a, T, H> {
+    Hooked { port, hook }
 }
 
 /// One call of a worker on these ports.

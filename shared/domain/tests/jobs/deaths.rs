@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use pillarbox_domain::dispatch::Refusal;
 use pillarbox_domain::job::{
-    Job, JobState, JobStore, LEASE, MAX_PAGE_EVENTS, Parts, Ran, ReplayFilter, Target, Work,
+    Job, JobState, JobStore, LEASE, MAX_PAGE_EVENTS, Ran, ReplayFilter, Target, Work,
 };
 use pillarbox_domain::letters::LetterFilter;
 use pillarbox_domain::{Clock, StoreError};
 use pillarbox_testkit::builders::subscription;
-use pillarbox_testkit::hooked::Hooked;
-use pillarbox_testkit::job_bus::{ManualSleeper, work};
-use pillarbox_testkit::{MemoryCaller, MemoryJobBus, MemoryRegistry, MemoryUpcasts};
+use pillarbox_testkit::job_bus::work;
+use pillarbox_testkit::{MemoryCaller, MemoryJobBus};
 use serde_json::json;
 use time::UtcDateTime;
 
@@ -67,31 +66,7 @@ async fn call<'a>(
     job: &'a Job,
     fate: &'a Fate<'a>,
 ) -> Result<Ran, StoreError> {
-    macro_rules! mortal {
-        ($port:ident) => {
-            Hooked {
-                port: &bus.parts.$port,
-                hook: fate,
-            }
-        };
-    }
-    let registry = MemoryRegistry::with([subscription(&demo(), "orders", &["*"])]);
-    let parts = Parts {
-        jobs: mortal!(jobs),
-        calls: mortal!(calls),
-        settings: pillarbox_testkit::queried::Shards(bus.parts.settings.0),
-        marks: mortal!(marks),
-        log: mortal!(log),
-        archive: mortal!(archive),
-        letters: mortal!(letters),
-        registry,
-        subscriptions: MemoryRegistry::with([subscription(&demo(), "orders", &["*"])]),
-        upcasts: MemoryUpcasts::default(),
-        queues: mortal!(queues),
-        dead_letters: mortal!(dead_letters),
-        clock: bus.clock.clone(),
-        sleeper: ManualSleeper(bus.clock.clone()),
-    };
+    let parts = bus.hooked(fate);
     let caller = MemoryCaller::default();
     work(&parts, &job.tenant, job.id, 45 * SECOND, &caller).await
 }

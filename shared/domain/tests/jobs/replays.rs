@@ -1,12 +1,14 @@
 //! What a replay sends, and to whom.
 
 use pillarbox_domain::Clock;
-use pillarbox_domain::job::{JobState, QUEUE_SUBSCRIPTION, ReplayFilter, Target};
+use pillarbox_domain::job::{JobState, QUEUE_SUBSCRIPTION, Ran, ReplayFilter, Target};
 use pillarbox_domain::log_hour::IdRange;
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::subscription::{MessageGroup, SubscriptionState};
-use pillarbox_testkit::MemoryJobBus;
 use pillarbox_testkit::builders::{subscription, tenant};
+use pillarbox_testkit::hooked::Hook;
+use pillarbox_testkit::job_bus::{BUDGET, work};
+use pillarbox_testkit::{ManualClock, MemoryCaller, MemoryJobBus};
 use serde_json::json;
 use time::UtcDateTime;
 
@@ -251,14 +253,66 @@ async fn large_events_are_sent_in_pages_that_fit_the_memory() {
     let job = bus
         .job(&demo(), bus.replay(ReplayFilter::default(), Target::All))
         .await;
-    let caller = pillarbox_testkit::MemoryCaller::default();
-    let budget = pillarbox_testkit::job_bus::BUDGET;
-    let owner = demo();
-    let work = pillarbox_testkit::job_bus::work(&bus.parts, &owner, job.id, budget, &caller);
-    work.await.unwrap();
+    let (caller, owner) = (MemoryCaller::default(), demo());
+    let ran = work(&bus.parts, &owner, job.id, BUDGET, &caller).await;
+    assert_eq!(ran.unwrap(), Ran::Finished);
     assert_eq!(sent(&bus, "orders"), ids(&all));
     for page in caller.pages() {
         assert!(page.done.bytes < 10_000_000, "{page:?}");
     }
     assert!(caller.pages().len() >= 4);
+}
+
+/// Queues that take a second for each call.
+struct SlowQueues(ManualClock);
+
+impl Hook for SlowQueues {
+    async fn before(&self, call: &'static str) {
+        if call == "send" {
+            self.0.advance(SECOND);
+        }
+    }
+
+    async fn after(&self, _: &'static str) {}
+}
+
+#[tokio::test]
+async fn a_page_for_many_is_sent_in_parts_and_given_back_where_time_runs_out() {
+    let many: Vec<_> = (0..5)
+        .map(|number| subscription(&demo(), &format!("s-{number}"), &["*"]))
+        .collect();
+    let bus = MemoryJobBus::new(1, many);
+    let large = "x".repeat(900_000);
+    for number in 0..9_u32 {
+        let at = bus.clock.now() - (40 - number) * SECOND;
+        let members = json!({ "id": number.to_string(), "data": large });
+        bus.logged(&demo(), at, members).await;
+    }
+    let job = bus
+        .job(&demo(), bus.replay(ReplayFilter::default(), Target::All))
+        .await;
+    // Nine events of 0.9 MB for five are 40 MB, of which 8 are sent at a time, in 5 calls or 10.
+    let (slow, owner) = (SlowQueues(bus.clock.clone()), demo());
+    let parts = bus.hooked(&slow);
+    let caller = MemoryCaller::default();
+    let first = work(&parts, &owner, job.id, 8 * SECOND, &caller).await;
+    assert!(matches!(first.unwrap(), Ran::Again { .. }));
+    let [done, messages, ..] = counts(&bus.now(&job).await);
+    assert!(
+        (1..9).contains(&done) && messages == 5 * done,
+        "{done} {messages}"
+    );
+    assert!(
+        caller.signs() >= 2,
+        "it says that it is at it in the middle of a page"
+    );
+    for _ in 0..20 {
+        work(&parts, &owner, job.id, 60 * SECOND, &caller)
+            .await
+            .unwrap();
+    }
+    assert_eq!(counts(&bus.now(&job).await), [9, 45, 0, 0]);
+    let first = deliveries(&bus, "s-0");
+    assert_eq!(first.len(), 9);
+    assert!(first.values().sum::<usize>() <= 11, "{first:?}");
 }

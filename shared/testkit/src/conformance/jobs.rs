@@ -56,22 +56,8 @@ fn spec() -> JobSpec {
 }
 
 fn job(clock: &ManualClock, owner: &str, spec: JobSpec) -> Job {
-    Job {
-        tenant: tenant(owner),
-        id: JobId::new(clock.next_id()),
-        plan: Plan {
-            rest: Some(spec.range),
-            ..Plan::default()
-        },
-        spec,
-        state: JobState::Planning,
-        reason: None,
-        done: Counts::default(),
-        created_at: clock.now(),
-        started_at: None,
-        finished_at: None,
-        expires_at: None,
-    }
+    let id = JobId::new(clock.next_id());
+    Job::asked_for(tenant(owner), id, spec, clock.now())
 }
 
 async fn created<J: JobStore>(store: &J, clock: &ManualClock, owner: &str) -> Job {

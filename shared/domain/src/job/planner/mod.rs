@@ -3,6 +3,7 @@
 //! It goes step by step, and each step is written down with the units that it found, both or neither: a planner that
 //! dies, or runs out of time, loses a step at the most, and two of them cannot plan anything twice.
 
+mod counting;
 mod draft;
 mod hours;
 mod letters;

@@ -113,8 +113,7 @@ impl<'a, P: Ports> ArchivePages<'a, P> {
     fn found(&self, text: &[u8]) -> Option<Found<LoggedEvent>> {
         if let Some(head) = line::head(text) {
             let place = Position::of(head.event_id);
-            let is_meant = (self.range.first()..=self.range.last()).contains(&place);
-            if !is_meant || !self.filter.takes(&head.event_type, &head.source) {
+            if !self.range.contains(place) || !self.filter.takes(&head.event_type, &head.source) {
                 return None;
             }
         }

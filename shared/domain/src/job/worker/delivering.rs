@@ -60,7 +60,10 @@ impl<P: Ports> Deliveries<'_, P> {
         let mut open = deliveries;
         let mut attempt = 1;
         loop {
-            let refused = self.round(open, tallies).await;
+            let (refused, stop) = self.round(open, tallies, hold).await?;
+            if stop.is_some() {
+                return Ok(stop);
+            }
             let gone = refused
                 .iter()
                 .find(|(_, error)| error.refusal == Refusal::Queue);
@@ -119,8 +122,14 @@ impl<P: Ports> Deliveries<'_, P> {
         }
     }
 
-    /// Sends each once, as many at a time as may be in memory.
-    async fn round<'p>(&self, open: Vec<Delivery<'p>>, tallies: &mut Tallies) -> Vec<Refused<'p>> {
+    /// Sends each once, as many at a time as may be in memory. Those that were not taken are returned; where it has to
+    /// stop, those that were not sent are left open.
+    async fn round<'p, H: Ports, K: Caller + Sync>(
+        &self,
+        open: Vec<Delivery<'p>>,
+        tallies: &mut Tallies,
+        hold: &Hold<'_, H, K>,
+    ) -> Result<(Vec<Refused<'p>>, Option<Stop>), StoreError> {
         let mut refused = Vec::new();
         let mut slice = Slice::default();
         for delivery in open {
@@ -130,12 +139,18 @@ impl<P: Ports> Deliveries<'_, P> {
             };
             let message = delivery.subscription.message(event, 1, Some(self.job));
             slice.add(delivery, message);
-            if slice.bytes >= MAX_PAGE_BYTES {
-                refused.extend(self.send_slice(std::mem::take(&mut slice), tallies).await);
+            if slice.bytes < MAX_PAGE_BYTES {
+                continue;
+            }
+            let full = std::mem::take(&mut slice);
+            refused.extend(self.send_slice(full, tallies).await);
+            let stop = hold.stop_within().await?;
+            if stop.is_some() {
+                return Ok((refused, stop));
             }
         }
         refused.extend(self.send_slice(slice, tallies).await);
-        refused
+        Ok((refused, None))
     }
 
     /// Sends to all queues side by side.

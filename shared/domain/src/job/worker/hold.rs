@@ -172,6 +172,16 @@ impl<'a, P: Ports, K: Caller + Sync> Hold<'a, P, K> {
         Ok(None)
     }
 
+    /// Why not to go on with a page that is being sent. Queues that are slow may take longer than a hold.
+    pub(super) async fn stop_within(&self) -> Result<Option<Stop>, StoreError> {
+        if self.now() >= self.run.until {
+            return Ok(Some(Stop::Late(Duration::ZERO)));
+        }
+        self.run.caller.is_worked_for().await;
+        let is_lost = self.renew().await? == Saved::Lost;
+        Ok(is_lost.then_some(Stop::Lost))
+    }
+
     pub(super) fn now(&self) -> UtcDateTime {
         self.ports.parts().clock.now()
     }
