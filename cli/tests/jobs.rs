@@ -16,7 +16,7 @@ const ID: &str = "01a20811-3f40-7c55-8a3e-0b1f2a3c4d5e";
 fn job(members: Value) -> String {
     let mut job = json!({
         "job_id": ID, "kind": "REPLAY", "state": "RUNNING", "reason": null, "dry_run": false,
-        "filter": { "types": ["order.*"], "from": "2026-11-01T00:00:00Z", "to": "2026-11-23T10:00:00Z" },
+        "filter": { "from": "2026-11-01T00:00:00Z", "to": "2026-11-23T10:00:00Z", "types": ["order.*"] },
         "target": { "subscription": "orders" }, "max_events_per_second": 500, "ramp_seconds": 60,
         "schedule": null, "total": 120_000, "done": 30_000, "sent": 29_100, "skipped": 899, "failed": 1,
         "bytes": 25_608_000,

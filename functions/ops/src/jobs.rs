@@ -23,10 +23,6 @@ use crate::config::Names;
 use crate::events::refused;
 use crate::requests;
 
-/// How long a job waits before it is looked into: what was accepted before it was asked for is in the log's index by
-/// then, which may be some moments behind.
-const SETTLING: Duration = Duration::from_secs(2);
-
 /// What jobs are kept and worked on with.
 pub(crate) struct Jobs<J, K, C> {
     /// Where they are kept.
@@ -179,7 +175,7 @@ where
         let spec = spec.map_err(at_fault)?;
         check_subscription(tenant, subscriptions, &spec, "").await?;
         let now = self.clock.now();
-        let delay = SETTLING + spec.wait(now);
+        let delay = spec.wait(now);
         let id = JobId::new(self.clock.next_id());
         let job = Job::asked_for(tenant.clone(), id, spec, now);
         match self.store.create(&job, MAX_ACTIVE_JOBS).await? {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pillarbox_domain::TenantId;
 use pillarbox_domain::job::request::{redrive, replay};
-use pillarbox_domain::job::{Job, JobId, JobSpec, JobState, ShownJob, Target, Work};
+use pillarbox_domain::job::{Job, JobId, JobSpec, JobState, SETTLING, ShownJob, Target, Work};
 use pillarbox_domain::letters::StateName;
 use pillarbox_domain::limits::{
     MAX_CORRELATION_ID_BYTES, MAX_ERROR_CLASS_BYTES, MAX_ERROR_MESSAGE_BYTES, MAX_EVENT_KEY_BYTES,
@@ -70,7 +70,7 @@ fn the_set_ends_now_though_nobody_says_so() {
     assert_eq!(from, Some(utc_datetime!(2026-11-23 8:00)));
     // An event of this very millisecond may still come in, so it is none of the set.
     assert_eq!(to, Some(utc_datetime!(2026-11-23 12:00)));
-    assert_eq!(spec.wait(NOW), Duration::ZERO);
+    assert_eq!(spec.wait(NOW), SETTLING);
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_end_in_the_past_is_kept_and_one_far_away_is_now() {
     ] {
         let spec = replayed(&filter_with(json!({ "to": to }))).unwrap();
         assert_eq!(spec.range.times().1, Some(expected), "{to}");
-        assert_eq!(spec.wait(NOW), Duration::ZERO);
+        assert_eq!(spec.wait(NOW), SETTLING);
     }
 }
 
@@ -94,7 +94,7 @@ fn an_end_within_moments_is_waited_for() {
         spec.range.times().1,
         Some(utc_datetime!(2026-11-23 12:00:30))
     );
-    let wait = spec.wait(NOW);
+    let wait = spec.wait(NOW) - SETTLING;
     assert!(
         wait <= MAX_JOB_LEAD && wait > MAX_JOB_LEAD - Duration::from_millis(1),
         "{wait:?}"

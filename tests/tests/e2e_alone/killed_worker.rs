@@ -8,8 +8,10 @@ use pillarbox_tests::operating::rfc3339;
 use pillarbox_tests::stack::Stack;
 use serde_json::json;
 
-/// The local engine looks at every event of an hour for each page of it: four times as many take it minutes.
-const COUNT: usize = 5_000;
+const COUNT: usize = 20_000;
+
+/// The local engine looks at every event of a part of the log for each page of it, so small parts are fast there.
+const LOG_SHARDS: u8 = 8;
 
 /// Events a second: what the local engine takes and still answers others.
 const SPEED: u32 = 500;
@@ -23,6 +25,8 @@ const REPLAY: Function = Function("replay");
 async fn a_replay_whose_worker_is_killed_sends_every_event_and_repeats_a_page_at_most() {
     let stack = Stack::of_process();
     let tenant = stack.tenant().await;
+    let set = tenant.set(&json!({ "log_shards": LOG_SHARDS })).await;
+    assert_eq!(set.status, 200, "{set:?}");
     let ids = publish_many(&tenant, "?outbox=none", COUNT).await;
     let queue = stack.subscriber_queue().await;
     let from = ids[0].accepted_at();

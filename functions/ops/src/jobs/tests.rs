@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use pillarbox_domain::Clock;
 use pillarbox_domain::job::{
-    ChangeJob, Changed, Counts, FailedEvent, Holder, Job, JobId, JobStore, Plan, Saved, Unit,
-    UnitPart,
+    ChangeJob, Changed, Counts, FailedEvent, Holder, Job, JobId, JobStore, Plan, SETTLING, Saved,
+    Unit, UnitPart,
 };
 use pillarbox_domain::limits::{MAX_ACTIVE_JOBS, MAX_JOB_LEAD, MAX_JOBS_READ};
 use pillarbox_testkit::builders::tenant;
 use serde_json::{Value, json};
 
-use super::{SETTLING, asked};
+use super::asked;
 use crate::test_ops::{Call, TestOps, answer_to, ops};
 
 const ONE: &str = "/v1/jobs/{job_id}";

@@ -56,6 +56,10 @@ pub use worker::{Ran, Run, Worker};
 /// as long.
 pub const LEASE: Duration = Duration::from_secs(30);
 
+/// How long a job waits before it is looked into, and after the end of its set: what was accepted before is in the log's
+/// index by then, which may be some moments behind.
+pub const SETTLING: Duration = Duration::from_secs(2);
+
 /// Names a job: a UUIDv7 of the time at which it was asked for, so jobs are in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(EventId);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use time::UtcDateTime;
 
 use super::members::Members;
-use super::{Counts, Job, JobId, JobSpec, JobState, Plan, ReplayFilter, Target, Work};
+use super::{Counts, Job, JobId, JobSpec, JobState, Plan, ReplayFilter, SETTLING, Target, Work};
 use crate::clock::whole_millis;
 use crate::letters::{LetterFilter, StateName};
 use crate::limits::{
@@ -230,11 +230,11 @@ impl JobSpec {
         }
     }
 
-    /// How long it is until the set is there: it may end a moment from now.
+    /// How long it is until the set can be looked for: it may end a moment from now, and is to have settled then.
     pub fn wait(&self, now: UtcDateTime) -> Duration {
         let (_, to) = self.range.times();
-        let wait = to.map(|to| to - now).unwrap_or_default();
-        wait.try_into().unwrap_or_default()
+        let until_the_end = to.map(|to| to - now).unwrap_or_default();
+        SETTLING + until_the_end.try_into().unwrap_or_default()
     }
 }
 

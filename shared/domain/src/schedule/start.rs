@@ -1,7 +1,5 @@
 //! From a schedule's call to its job.
 
-use std::time::Duration;
-
 use super::{InvalidCall, ScheduledCall};
 use crate::clock::Clock;
 use crate::job::{Created, Job, JobQueue, JobState, JobStore};
@@ -9,10 +7,6 @@ use crate::limits::MAX_ACTIVE_JOBS;
 use crate::registry::SubscriptionRegistry;
 use crate::store_error::StoreError;
 use crate::subscription::SubscriptionId;
-
-/// How long a job waits before it is looked into: what was accepted before the scheduled time is in the log's index by
-/// then, which may be some moments behind.
-const SETTLING: Duration = Duration::from_secs(2);
 
 /// What jobs of calls are made with.
 pub struct Starter<'a, J, N, R, C> {
@@ -102,7 +96,7 @@ where
     }
 
     async fn call_worker(&self, job: &Job) -> Result<(), StoreError> {
-        let delay = SETTLING + job.spec.wait(self.clock.now());
+        let delay = job.spec.wait(self.clock.now());
         self.calls.call(&job.tenant, job.id, 1, delay).await
     }
 }
