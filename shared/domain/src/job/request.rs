@@ -234,7 +234,7 @@ impl JobSpec {
     pub fn wait(&self, now: UtcDateTime) -> Duration {
         let (_, to) = self.range.times();
         let until_the_end = to.map(|to| to - now).unwrap_or_default();
-        SETTLING + until_the_end.try_into().unwrap_or_default()
+        SETTLING + Duration::try_from(until_the_end).unwrap_or_default()
     }
 }
 
