@@ -2,8 +2,8 @@
 
     python infra/local/engine.py --port 4566 --scratch .local/by-hand
 
-Runs in the foreground, in the engine's own virtual environment, until it is told to stop. SIGUSR1 makes the records
-that streams hold a day older, so that they are lost, as on AWS when nothing read them for a day.
+Runs in the foreground, in the engine's own virtual environment, until it is told to stop. SIGUSR1 takes the records
+that streams hold away, as on AWS when nothing read them for a day.
 `stack.py` starts and stops it; run it by hand only to look at it.
 """
 

@@ -182,15 +182,18 @@ def created_at(record: Record) -> float:
 
 
 def let_a_day_pass(poller: StreamPoller) -> None:
-    """Make whatever streams hold a day older, and so lose it: a stream keeps a record for 24 hours.
+    """Lose whatever streams hold, as when a day went by: a stream keeps a record for 24 hours.
 
-    What a mapping has read and not handed over yet is lost with it, as a shard's iterator is.
+    What a mapping has read and not handed over yet is lost with it, as a shard's iterator is. They are taken
+    away here, not made older: then writers and readers would trim at one moment, and one of them too much.
     """
     from ministack.services import dynamodb
 
-    for records in dynamodb._stream_records._data.values():
-        for record in records:
-            record["dynamodb"]["ApproximateCreationDateTime"] -= dynamodb._STREAM_RETENTION_SECONDS
+    for (account, region, table), records in list(dynamodb._stream_records.all_items()):
+        lost = len(records)
+        del records[:lost]
+        trimmed = dynamodb._stream_trimmed.get_scoped(account, region, table, 0)
+        dynamodb._stream_trimmed.set_scoped(account, region, table, trimmed + lost)
     poller.forget()
 
 

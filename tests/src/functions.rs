@@ -2,11 +2,16 @@
 
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
 
+use aws_sdk_lambda::config::timeout::TimeoutConfig;
 use aws_sdk_lambda::primitives::Blob;
 use serde_json::Value;
 
 use crate::stack::Stack;
+
+/// The longest that any of the functions runs.
+const LONGEST_RUN: Duration = Duration::from_secs(300);
 
 /// A function of the stack.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +23,13 @@ impl Stack {
         let name = format!("{}-{}", self.name, function.0);
         let invoke = self.lambda.invoke().function_name(&name);
         let payload = Blob::new(input.to_string());
-        let answer = invoke.payload(payload).send().await.unwrap();
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(LONGEST_RUN)
+            .operation_attempt_timeout(LONGEST_RUN)
+            .read_timeout(LONGEST_RUN);
+        let patient = aws_sdk_lambda::Config::builder().timeout_config(timeouts.build());
+        let invoke = invoke.payload(payload).customize();
+        let answer = invoke.config_override(patient).send().await.unwrap();
         let payload = answer.payload().map(Blob::as_ref).unwrap_or_default();
         let said = String::from_utf8_lossy(payload);
         assert_eq!(answer.function_error(), None, "{name}: {said}");
