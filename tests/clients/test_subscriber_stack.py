@@ -15,6 +15,8 @@ from stack import STACK_NAME
 
 TEMPLATE = paths.ROOT / "infra" / "subscriber.yaml"
 GONE = "DELETE_COMPLETE"
+ROLES = ("DISPATCH", "RETRY", "OPS", "REPLAY", "SWEEP")
+"""Who of the bus sends to a subscriber's queue."""
 
 
 class Deployed:
@@ -153,7 +155,7 @@ def test_the_queue_gives_up_into_the_bus_s_dead_letters_and_is_reached_by_tls_on
     denied, allowed = json.loads(found["Policy"])["Statement"]
     assert denied["Effect"] == "Deny"
     assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-    roles = {stack.variables[f"PILLARBOX_{role}_ROLE_ARN"] for role in ("DISPATCH", "RETRY", "OPS")}
+    roles = {stack.variables[f"PILLARBOX_{role}_ROLE_ARN"] for role in ROLES}
     assert set(allowed["Principal"]["AWS"]) == roles
 
 
