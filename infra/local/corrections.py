@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import partialmethod
+from functools import lru_cache, partialmethod
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ from stream_mapping import StreamPoller
 CORRECTED_VERSION = "1.5.33"
 FIRST_LOG_LINE_SECONDS = 0.005
 NEXT_LOG_LINE_SECONDS = 0.002
+KNOWN_EXPRESSIONS = 1_024
 PARTIQL_CALLS = ("dynamodb:ExecuteStatement", "dynamodb:BatchExecuteStatement", "dynamodb:ExecuteTransaction")
 PARTIQL_OPERATIONS = {"INSERT": "Insert", "UPDATE": "Update", "DELETE": "Delete", "SELECT": "Select"}
 
@@ -55,6 +56,7 @@ def apply_corrections() -> StreamPoller:
     from ministack.services import dynamodb, eventbridge, lambda_svc, scheduler
 
     put_partiql_inserts_on_the_stream(dynamodb)
+    read_expressions_once(dynamodb)
     authorize_batches_as_single_calls(iam_actions)
     authorize_single_source_mappings(iam_actions)
     authorize_partiql_by_statement(iam_actions, dynamodb)
@@ -64,6 +66,17 @@ def apply_corrections() -> StreamPoller:
     poller = StreamPoller()
     lambda_svc._poll_dynamodb_streams = poller.poll
     return poller
+
+
+def read_expressions_once(dynamodb: ModuleType) -> None:
+    """Read the text of an expression once, and not again for each item that it is held against.
+
+    What it means stays the same. A page of an index takes a third of the time, which is what a job of 100,000 events
+    needs to get its pages before it gives up on them.
+    """
+    tokens = lru_cache(KNOWN_EXPRESSIONS)(dynamodb._tokenize)
+    dynamodb._tokenize = lambda expression: list(tokens(expression))
+    dynamodb._condition_syntax_error = lru_cache(KNOWN_EXPRESSIONS)(dynamodb._condition_syntax_error)
 
 
 def put_partiql_inserts_on_the_stream(dynamodb: ModuleType) -> None:

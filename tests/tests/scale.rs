@@ -16,7 +16,7 @@ const COUNT: usize = 100_000;
 
 /// As many as a tenant of that size would have. The local engine looks at every event of a part of the log for each
 /// page of it, too, so small parts are fast there.
-const LOG_SHARDS: u8 = 16;
+const LOG_SHARDS: u8 = 64;
 
 #[tokio::test]
 async fn a_job_of_a_hundred_thousand_events_sends_each_of_them() {

@@ -50,8 +50,9 @@ const LOOKS: f64 = 2.0;
 const PLACE_WRITES: f64 = 1.0;
 const TURN_WRITES: f64 = 1.0;
 
-/// Events that a worker sends a second when nothing holds it back, and letters, which are sent one by one.
-const EVENTS_A_SECOND: f64 = 3_000.0;
+/// Events that a worker sends a second when nothing holds it back, and letters, which are sent one by one. A whole core was
+/// measured to send 5,200 events (`docs/scale.md`); a worker has three tenths of one.
+const EVENTS_A_SECOND: f64 = 1_500.0;
 const LETTERS_A_SECOND: f64 = 200.0;
 
 /// The memory of a worker, and how long one call of it works, as the template has them.
