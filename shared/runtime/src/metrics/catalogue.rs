@@ -157,7 +157,7 @@ pub static JOB_EVENTS: Metric<OfKind> = Metric::new("JobEvents", Unit::Count, &[
 /// Events that dispatch never saw.
 pub static SWEEP_FOUND: Metric<OfBus> = Metric::new("SweepFound", Unit::Count, &["sweep"]);
 
-/// How long ago the first hour began that is not sealed.
+/// How long ago the first hour ended that is not sealed.
 pub static SEAL_LAG: Metric<OfBus> = Metric::new("SealLag", Unit::Seconds, &["sweep"]);
 
 /// Subscriptions that the bus suspended: their queues are gone or refuse it.

@@ -1,18 +1,22 @@
 //! From what was measured to lines of the embedded metric format
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html>).
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use metrique_writer_core::format::Format;
 use metrique_writer_core::unit::{NegativeScale, Unit as EmfUnit};
 use metrique_writer_core::value::MetricFlags;
 use metrique_writer_core::{Entry, EntryWriter, IoStreamError, Observation, Value, ValueWriter};
-use metrique_writer_format_emf::{Emf, MetricDefinition, MetricDirective};
+use metrique_writer_format_emf::Emf;
 
 use super::catalogue::{Definition, Unit};
 use super::scope::Scope;
 
-/// Numbers in an array of one metric (the specification, «Target members»).
+/// Different values of one metric in a line (the specification, «Target members»). A metric of one value is a number;
+/// one of several is `{"Values": […], "Counts": […]}`, each value beside how often it was measured. The specification
+/// itself tells only of numbers and arrays of numbers; CloudWatch takes this form as well, as PutMetricData does, and
+/// AWS's own writers of the format, metrique and the exporter of OpenTelemetry, write it.
 pub const MAX_VALUES: usize = 100;
 
 /// What is in a line that is no metric: which function wrote it.
@@ -46,24 +50,48 @@ impl Measured {
     }
 
     /// The lines that it takes: more than one only where there are more values than one can have.
-    pub(super) fn lines<'a>(&'a self, head: &Head<'a>) -> impl Iterator<Item = Line<'a>> {
-        let most = self.values.iter().map(|(_, values)| values.len()).max();
+    pub(super) fn lines<'a>(&'a self, head: Head<'a>) -> impl Iterator<Item = Line<'a>> {
+        let values = self.values.iter();
+        let values: Vec<_> = values
+            .map(|(metric, values)| (*metric, distribution(values)))
+            .collect();
+        let most = values.iter().map(|(_, values)| values.len()).max();
         let lines = most.unwrap_or_default().div_ceil(MAX_VALUES).max(1);
-        let head = *head;
         (0..lines).map(move |number| Line {
             head,
             sums: if number == 0 { &self.sums } else { &[] },
-            values: self.part(number),
+            values: part(&values, number),
         })
     }
+}
 
-    fn part(&self, number: usize) -> Vec<(&'static Definition, &[f64])> {
-        let parts = self.values.iter().filter_map(|(metric, values)| {
-            let part = values.chunks(MAX_VALUES).nth(number)?;
-            Some((*metric, part))
-        });
-        parts.collect()
-    }
+type Distribution = Vec<Observation>;
+
+/// Each value once, with how often it was measured.
+fn distribution(values: &[f64]) -> Distribution {
+    let mut sorted = values.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let same = sorted.chunk_by(|one, other| one == other);
+    same.map(|same| match same {
+        [value] => Observation::Floating(*value),
+        same => Observation::Repeated {
+            total: same.iter().sum(),
+            occurrences: same.len() as u64,
+        },
+    })
+    .collect()
+}
+
+/// What of these values is in the line of this number.
+fn part(
+    values: &[(&'static Definition, Distribution)],
+    number: usize,
+) -> Vec<(&'static Definition, Distribution)> {
+    let parts = values.iter().filter_map(|(metric, values)| {
+        let part = values.chunks(MAX_VALUES).nth(number)?;
+        Some((*metric, part.to_vec()))
+    });
+    parts.collect()
 }
 
 /// What every line of one flush has.
@@ -81,15 +109,7 @@ pub(super) struct Head<'a> {
 pub(super) struct Line<'a> {
     head: Head<'a>,
     sums: &'a [(&'static Definition, f64)],
-    values: Vec<(&'static Definition, &'a [f64])>,
-}
-
-impl Line<'_> {
-    /// The metrics that have more values than one: the format wants to know them before.
-    fn arrays(&self) -> impl Iterator<Item = &'static Definition> {
-        let arrays = self.values.iter().filter(|(_, values)| values.len() > 1);
-        arrays.map(|(metric, _)| *metric)
-    }
+    values: Vec<(&'static Definition, Distribution)>,
 }
 
 impl Entry for Line<'_> {
@@ -108,33 +128,22 @@ impl Entry for Line<'_> {
             writer.value(REQUEST_PROPERTY, request_id);
         }
         for (metric, sum) in self.sums {
-            writer.value(metric.name, &Number(metric.unit, *sum));
+            let sum = [Observation::Floating(*sum)];
+            writer.value(metric.name, &Observed(metric.unit, &sum));
         }
         for (metric, values) in &self.values {
-            match values {
-                [value] => writer.value(metric.name, &Number(metric.unit, *value)),
-                values => writer.value(metric.name, &Numbers(values)),
-            }
+            writer.value(metric.name, &Observed(metric.unit, values));
         }
     }
 }
 
-/// A metric of one number.
-struct Number(Unit, f64);
+/// What was measured of a metric.
+struct Observed<'a>(Unit, &'a [Observation]);
 
-impl Value for Number {
+impl Value for Observed<'_> {
     fn write(&self, writer: impl ValueWriter) {
-        let observation = Observation::Floating(self.1);
-        writer.metric([observation], emf_unit(self.0), [], MetricFlags::empty());
-    }
-}
-
-/// The numbers of a metric that its format knows, as the array that the specification asks for.
-struct Numbers<'a>(&'a [f64]);
-
-impl Value for Numbers<'_> {
-    fn write(&self, writer: impl ValueWriter) {
-        writer.values(self.0);
+        let observed = self.1.iter().copied();
+        writer.metric(observed, emf_unit(self.0), [], MetricFlags::empty());
     }
 }
 
@@ -149,14 +158,14 @@ const fn emf_unit(unit: Unit) -> EmfUnit {
 /// Formats, each made when it is first needed and kept: they hold what is the same in every line.
 pub(super) struct Formats {
     namespace: String,
-    known: Vec<(Scope, Vec<&'static Definition>, Emf)>,
+    known: BTreeMap<Scope, Emf>,
 }
 
 impl Formats {
     pub(super) fn new(namespace: String) -> Self {
         Self {
             namespace,
-            known: Vec::new(),
+            known: BTreeMap::new(),
         }
     }
 
@@ -166,35 +175,13 @@ impl Formats {
         line: &Line<'_>,
         output: &mut Vec<u8>,
     ) -> Result<(), IoStreamError> {
-        let (scope, arrays): (Scope, Vec<_>) = (line.head.scope, line.arrays().collect());
-        let is_for = |(known, of, _): &(Scope, Vec<_>, Emf)| *known == scope && *of == arrays;
-        if let Some((_, _, emf)) = self.known.iter_mut().find(|known| is_for(known)) {
-            return emf.format(line, output);
-        }
-        let mut emf = format(&self.namespace, scope, &arrays);
-        let written = emf.format(line, output);
-        self.known.push((scope, arrays, emf));
-        written
+        let scope = line.head.scope;
+        let namespace = &self.namespace;
+        let emf = self.known.entry(scope).or_insert_with(|| {
+            let sets = scope.dimension_sets().iter();
+            let own = |set: &&[&str]| set.iter().map(|name| (*name).to_owned()).collect();
+            Emf::builder(namespace.clone(), sets.map(own).collect()).build()
+        });
+        emf.format(line, output)
     }
-}
-
-/// The format of lines of this scope. Metrics of one number are declared as they are written; those of several, here.
-fn format(namespace: &str, scope: Scope, arrays: &[&'static Definition]) -> Emf {
-    let sets = scope.dimension_sets();
-    let own = |set: &&[&str]| set.iter().map(|name| (*name).to_owned()).collect();
-    let builder = Emf::builder(namespace.to_owned(), sets.iter().map(own).collect());
-    if arrays.is_empty() {
-        return builder.build();
-    }
-    let metrics = arrays.iter().map(|metric| MetricDefinition {
-        name: metric.name,
-        unit: emf_unit(metric.unit),
-        storage_resolution: None,
-    });
-    let directive = MetricDirective {
-        dimensions: sets.iter().map(|set| set.to_vec()).collect(),
-        metrics: metrics.collect(),
-        namespace,
-    };
-    builder.directive(directive).build()
 }

@@ -180,7 +180,7 @@ impl Process {
                     scope: *scope,
                     value,
                 };
-                for line in measured.lines(&head) {
+                for line in measured.lines(head) {
                     let written = self.formats.write(&line, &mut self.buffer);
                     written.map_err(Lost::Line)?;
                 }
