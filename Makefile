@@ -88,7 +88,7 @@ lint-dependencies: setup ## Who may depend on what, licences, sources, and what 
 lint-template: setup ## The templates, by the SAM CLI and by cfn-lint
 	$(call step,Template)
 	$(TOOLS)/sam validate --lint --region us-east-1
-	$(TOOLS)/cfn-lint template.yaml infra/subscriber.yaml infra/athena.yaml
+	$(TOOLS)/cfn-lint template.yaml infra/subscriber.yaml infra/athena.yaml infra/observability.yaml
 
 .PHONY: lint-rust
 lint-rust: ## Clippy over every target; a warning is an error
