@@ -25,7 +25,9 @@ impl CloudWatch {
         let mut env = Env::of_process();
         let aws = env.aws();
         let aws = env.finish(|| aws).unwrap_or_else(|error| {
-            panic!("{error}: start a stack by `make up` and read its variables by `. .local/stack.env`")
+            panic!(
+                "{error}: start a stack by `make up` and read its variables by `. .local/stack.env`"
+            )
         });
         let (key, region) = (aws.access_key_id, aws.region);
         Self {
@@ -84,7 +86,10 @@ impl CloudWatch {
         let answer = self
             .http
             .post(&self.url)
-            .header("x-amz-target", format!("GraniteServiceVersion20100801.{operation}"))
+            .header(
+                "x-amz-target",
+                format!("GraniteServiceVersion20100801.{operation}"),
+            )
             .header("content-type", "application/x-amz-json-1.0")
             .header("authorization", &self.authorization)
             .body(request.to_string())

@@ -72,7 +72,13 @@ fn of_the_bus(at: At) -> Vec<Trial> {
         trial(
             "dispatch-slow",
             vec![
-                latency(&[bad.clone(), good.clone(), bad.clone(), good.clone(), bad.clone()]),
+                latency(&[
+                    bad.clone(),
+                    good.clone(),
+                    bad.clone(),
+                    good.clone(),
+                    bad.clone(),
+                ]),
                 latency(&vec![bad.clone(); 5]),
             ],
             vec![
@@ -83,7 +89,10 @@ fn of_the_bus(at: At) -> Vec<Trial> {
         ),
         trial(
             "outbox-pending",
-            vec![minutes("OutboxPending", &[1e3, 5e3, 1e3, 2e3, 1e3]), Run::new()],
+            vec![
+                minutes("OutboxPending", &[1e3, 5e3, 1e3, 2e3, 1e3]),
+                Run::new(),
+            ],
             vec![
                 minutes("OutboxPending", &[0.0, 10.0, 999.0, 0.0, 0.0, 0.0, 0.0]),
                 minutes("OutboxPending", &[0.0, 0.0, 1e3, 1e3, 1e3, 1e3, 999.0]),
@@ -93,7 +102,10 @@ fn of_the_bus(at: At) -> Vec<Trial> {
         ),
         trial(
             "outbox-old",
-            vec![minutes("OldestPendingAge", &[0.0, 0.0, 300.0, 360.0, 420.0])],
+            vec![minutes(
+                "OldestPendingAge",
+                &[0.0, 0.0, 300.0, 360.0, 420.0],
+            )],
             vec![
                 minutes("OldestPendingAge", &[0.0, 120.0, 180.0, 240.0, 299.0]),
                 minutes("OldestPendingAge", &[300.0, 360.0, 0.0, 0.0, 0.0]),
@@ -108,7 +120,10 @@ fn of_the_bus(at: At) -> Vec<Trial> {
         trial(
             "dead-letters-open",
             vec![five("DeadLettersOpen", &[100.0])],
-            vec![five("DeadLettersOpen", &[99.0]), five("DeadLettersOpen", &[500.0, 3.0])],
+            vec![
+                five("DeadLettersOpen", &[99.0]),
+                five("DeadLettersOpen", &[500.0, 3.0]),
+            ],
         ),
         trial(
             "dead-letters-old",
@@ -142,7 +157,11 @@ fn of_the_bus(at: At) -> Vec<Trial> {
         trial(
             "seal-expiry",
             vec![hours("SealLag", &[5.0 * DAY])],
-            vec![hours("SealLag", &[5.0 * DAY - 1.0]), hours("SealLag", &[2.0 * DAY]), Run::new()],
+            vec![
+                hours("SealLag", &[5.0 * DAY - 1.0]),
+                hours("SealLag", &[2.0 * DAY]),
+                Run::new(),
+            ],
         ),
     ]
 }
@@ -163,7 +182,10 @@ fn of_dispatch(at: At) -> Vec<Trial> {
     let late = |alarm, ms: f64| {
         trial(
             alarm,
-            vec![behind(&[0.0, 0.0, ms, ms, ms]), behind(&[ms, ms, ms, ms, ms])],
+            vec![
+                behind(&[0.0, 0.0, ms, ms, ms]),
+                behind(&[ms, ms, ms, ms, ms]),
+            ],
             vec![
                 behind(&[ms - 1.0, ms - 1.0, ms - 1.0, ms - 1.0, ms - 1.0]),
                 behind(&[ms, ms, 0.0, 0.0, 0.0]),
@@ -188,21 +210,27 @@ fn of_aws(at: At) -> Vec<Trial> {
     };
     let api = [("ApiId", format!("{BUS}-ApiId"))];
     let api = |count: &[f64]| at.measured("AWS/ApiGateway", "5xx", &api, 5 * MINUTE, count);
-    let running = |count: &[f64]| {
-        at.measured("AWS/Lambda", "ConcurrentExecutions", &[], MINUTE, count)
-    };
+    let running =
+        |count: &[f64]| at.measured("AWS/Lambda", "ConcurrentExecutions", &[], MINUTE, count);
     vec![
         trial(
             "dead-letter-queue",
             // A message that fails to be stored is hidden most of the time.
-            vec![queue(&[0.0; 3], &[1.0; 3]), queue(&[3.0, 0.0, 1.0], &[0.0, 1.0, 0.0])],
+            vec![
+                queue(&[0.0; 3], &[1.0; 3]),
+                queue(&[3.0, 0.0, 1.0], &[0.0, 1.0, 0.0]),
+            ],
             vec![
                 queue(&[0.0; 3], &[0.0; 3]),
                 queue(&[10.0, 5.0, 0.0], &[3.0, 1.0, 0.0]),
                 Run::new(),
             ],
         ),
-        trial("api-errors", vec![api(&[5.0])], vec![api(&[4.0]), api(&[9.0, 0.0])]),
+        trial(
+            "api-errors",
+            vec![api(&[5.0])],
+            vec![api(&[4.0]), api(&[9.0, 0.0])],
+        ),
         trial(
             "concurrency",
             vec![running(&[10.0, 10.0, 800.0, 900.0, 1_000.0])],

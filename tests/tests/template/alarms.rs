@@ -37,7 +37,12 @@ fn every_alarm_fires_on_what_it_is_for() {
     for (alarm, trial) in tried() {
         assert!(!trial.fires.is_empty(), "{}", alarm.name);
         for run in &trial.fires {
-            assert_eq!(alarm.state(run, NOW), State::Alarm, "{}: {run:?}", alarm.name);
+            assert_eq!(
+                alarm.state(run, NOW),
+                State::Alarm,
+                "{}: {run:?}",
+                alarm.name
+            );
         }
     }
 }
@@ -79,7 +84,9 @@ fn an_alarm_looks_at_nothing_that_is_measured_of_something_else() {
     let tried = tried();
     for (alarm, _) in &tried {
         let metrics: BTreeSet<&MetricId> = alarm.series.iter().map(|one| &one.metric).collect();
-        let elsewhere = tried.iter().flat_map(|(_, trial)| trial.fires.iter().flatten());
+        let elsewhere = tried
+            .iter()
+            .flat_map(|(_, trial)| trial.fires.iter().flatten());
         let elsewhere = elsewhere.filter(|point| !metrics.contains(&point.metric));
         let elsewhere: Vec<Datapoint> = elsewhere.cloned().collect();
         let alone = alarm.state(&[], NOW);
@@ -192,7 +199,10 @@ fn a_line_is_a_number_under_each_of_its_dimension_sets() {
         "tenant.id": "shop",
     });
     let found = datapoints(&line.to_string());
-    let families = [MetricId::new("bus", "Took", &[("TypeFamily", "order")]), MetricId::new("bus", "Took", &[])];
+    let families = [
+        MetricId::new("bus", "Took", &[("TypeFamily", "order")]),
+        MetricId::new("bus", "Took", &[]),
+    ];
     for metric in families {
         let of_metric: Vec<f64> = found
             .iter()
@@ -202,9 +212,15 @@ fn a_line_is_a_number_under_each_of_its_dimension_sets() {
             .collect();
         assert_eq!(of_metric, [1.5, 2.5]);
     }
-    let seen: Vec<_> = found.iter().filter(|point| point.metric.name == "Seen").collect();
+    let seen: Vec<_> = found
+        .iter()
+        .filter(|point| point.metric.name == "Seen")
+        .collect();
     assert_eq!(seen.len(), 2);
-    assert!(seen.iter().all(|point| (point.value, point.count) == (3.0, 2.0)));
+    assert!(
+        seen.iter()
+            .all(|point| (point.value, point.count) == (3.0, 2.0))
+    );
     assert_eq!(datapoints(r#"{"message":"event.dispatched"}"#), []);
     assert_eq!(datapoints("START RequestId: 1"), []);
 }

@@ -46,16 +46,41 @@ const OF_AWS: [(&str, &str, &[&str], &[&str]); 15] = [
     ("AWS/Lambda", "Duration", &["FunctionName"], &["p95"]),
     ("AWS/Lambda", "IteratorAge", &["FunctionName"], &["Maximum"]),
     ("AWS/Lambda", "ConcurrentExecutions", &[], &["Maximum"]),
-    ("AWS/SQS", "ApproximateNumberOfMessagesVisible", &["QueueName"], &["Maximum", "Minimum"]),
-    ("AWS/SQS", "ApproximateNumberOfMessagesNotVisible", &["QueueName"], &["Maximum", "Minimum"]),
+    (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesVisible",
+        &["QueueName"],
+        &["Maximum", "Minimum"],
+    ),
+    (
+        "AWS/SQS",
+        "ApproximateNumberOfMessagesNotVisible",
+        &["QueueName"],
+        &["Maximum", "Minimum"],
+    ),
     ("AWS/ApiGateway", "Count", &["ApiId"], &["Sum"]),
     ("AWS/ApiGateway", "4xx", &["ApiId"], &["Sum"]),
     ("AWS/ApiGateway", "5xx", &["ApiId"], &["Sum"]),
     ("AWS/ApiGateway", "Latency", &["ApiId"], &["p95"]),
-    ("AWS/DynamoDB", "ConsumedReadCapacityUnits", &["TableName"], &["Sum"]),
-    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", &["TableName"], &["Sum"]),
+    (
+        "AWS/DynamoDB",
+        "ConsumedReadCapacityUnits",
+        &["TableName"],
+        &["Sum"],
+    ),
+    (
+        "AWS/DynamoDB",
+        "ConsumedWriteCapacityUnits",
+        &["TableName"],
+        &["Sum"],
+    ),
     ("AWS/DynamoDB", "ConsumedReadCapacityUnits", INDEX, &["Sum"]),
-    ("AWS/DynamoDB", "ConsumedWriteCapacityUnits", INDEX, &["Sum"]),
+    (
+        "AWS/DynamoDB",
+        "ConsumedWriteCapacityUnits",
+        INDEX,
+        &["Sum"],
+    ),
 ];
 
 const INDEX: &[&str] = &["GlobalSecondaryIndexName", "TableName"];
@@ -65,17 +90,19 @@ fn used(template: &Template) -> Result<Vec<Shown>, String> {
     let made = Made::of(template, &[]);
     let mut used = dashboard::shown(&dashboard::widgets(&made)?);
     for alarm in Alarm::all(&made) {
-        used.extend(alarm.series.iter().map(|series| Shown {
-            graph: alarm.name.clone(),
-            namespace: series.metric.namespace.clone(),
-            name: series.metric.name.clone(),
-            dimensions: series
-                .metric
-                .dimensions
-                .iter()
-                .map(|(name, value)| (name.clone(), Some(value.clone())))
-                .collect(),
-            statistic: series.statistic.to_string(),
+        used.extend(alarm.series.iter().map(|series| {
+            Shown {
+                graph: alarm.name.clone(),
+                namespace: series.metric.namespace.clone(),
+                name: series.metric.name.clone(),
+                dimensions: series
+                    .metric
+                    .dimensions
+                    .iter()
+                    .map(|(name, value)| (name.clone(), Some(value.clone())))
+                    .collect(),
+                statistic: series.statistic.to_string(),
+            }
         }));
     }
     Ok(used)
@@ -109,9 +136,9 @@ fn unfit(shown: &Shown) -> Option<String> {
             (*namespace, *name) == (&*shown.namespace, &*shown.name)
         };
         let known: Vec<_> = OF_AWS.iter().filter(is_it).collect();
-        let with = known.iter().find(|(_, _, names, _)| {
-            names.iter().copied().collect::<BTreeSet<_>>() == dimensions
-        });
+        let with = known
+            .iter()
+            .find(|(_, _, names, _)| names.iter().copied().collect::<BTreeSet<_>>() == dimensions);
         (
             !known.is_empty(),
             with.is_some(),
@@ -129,17 +156,41 @@ fn unfit(shown: &Shown) -> Option<String> {
 #[test]
 fn what_is_shown_and_watched_is_emitted_with_its_dimensions_and_unit() {
     let broken = [
-        (BODY, body_with("\"EventsAccepted\"", "\"EventsTaken\""), "EventsTaken is emitted by nobody"),
-        (BODY, body_with(",TypeFamily}", ",Tenant}"), "EventsAccepted is not emitted with {\"Tenant\"}"),
-        (BODY, body_with("\"stat\": \"p99\"", "\"stat\": \"Sum\""), "DispatchLatency says nothing by its Sum"),
-        (BODY, body_with("\"QueueName\"", "\"Queue\""), "is not emitted with {\"Queue\"}"),
+        (
+            BODY,
+            body_with("\"EventsAccepted\"", "\"EventsTaken\""),
+            "EventsTaken is emitted by nobody",
+        ),
+        (
+            BODY,
+            body_with(",TypeFamily}", ",Tenant}"),
+            "EventsAccepted is not emitted with {\"Tenant\"}",
+        ),
+        (
+            BODY,
+            body_with("\"stat\": \"p99\"", "\"stat\": \"Sum\""),
+            "DispatchLatency says nothing by its Sum",
+        ),
+        (
+            BODY,
+            body_with("\"QueueName\"", "\"Queue\""),
+            "is not emitted with {\"Queue\"}",
+        ),
         (BODY, json!("{"), "no JSON"),
     ];
     check_stack(unknown_metrics, &broken);
     let alarm = "/Resources/OutboxPendingAlarm/Properties";
     let broken = [
-        (format!("{alarm}/MetricName"), json!("Pending"), "Pending is emitted by nobody"),
-        (format!("{alarm}/Statistic"), json!("Sum"), "OutboxPending says nothing by its Sum"),
+        (
+            format!("{alarm}/MetricName"),
+            json!("Pending"),
+            "Pending is emitted by nobody",
+        ),
+        (
+            format!("{alarm}/Statistic"),
+            json!("Sum"),
+            "OutboxPending says nothing by its Sum",
+        ),
         (
             format!("{alarm}/Dimensions"),
             json!([{ "Name": "Function", "Value": "metrics" }]),
@@ -166,7 +217,11 @@ fn unwatched(template: &Template) -> Faults {
 
 #[test]
 fn every_metric_that_is_emitted_is_shown_or_watched() {
-    let broken = [(BODY, body_with("\"JobEvents\"", "\"SweepFound\""), "nobody looks at JobEvents")];
+    let broken = [(
+        BODY,
+        body_with("\"JobEvents\"", "\"SweepFound\""),
+        "nobody looks at JobEvents",
+    )];
     check_stack(unwatched, &broken);
 }
 
@@ -186,7 +241,9 @@ fn unguided(template: &Template) -> Faults {
         let own = alarm.name.strip_prefix(&format!("{BUS}-"));
         let of_function = |own: &str| {
             let function = own.strip_prefix(runbook);
-            function.and_then(|function| function.strip_prefix('-')).is_some()
+            function
+                .and_then(|function| function.strip_prefix('-'))
+                .is_some()
         };
         faults.extend(unless(
             own.is_some_and(|own| own == runbook || of_function(own)),
@@ -228,7 +285,11 @@ fn every_alarm_says_where_its_runbook_is() {
             json!("pillarbox-lag"),
             "pillarbox-lag is not named as its runbook seal-lag",
         ),
-        ("/Resources/SweepFoundAlarm".to_owned(), Value::Null, "sweep-found.md is of no alarm"),
+        (
+            "/Resources/SweepFoundAlarm".to_owned(),
+            Value::Null,
+            "sweep-found.md is of no alarm",
+        ),
     ];
     for (place, value, words) in broken {
         check_stack(unguided, &[(&place, value, words)]);
@@ -238,10 +299,12 @@ fn every_alarm_says_where_its_runbook_is() {
 /// All alarms as they are written: in a loop, too.
 fn written_alarms(template: &Template) -> Vec<(String, &Value)> {
     let resources = members(template.at("/Resources"));
-    let alarms = resources.flat_map(|(name, resource)| match name.strip_prefix("Fn::ForEach::") {
-        Some(_) => members(&resource[2]).collect(),
-        None => vec![(name, resource)],
-    });
+    let alarms = resources.flat_map(
+        |(name, resource)| match name.strip_prefix("Fn::ForEach::") {
+            Some(_) => members(&resource[2]).collect(),
+            None => vec![(name, resource)],
+        },
+    );
     alarms
         .filter(|(_, resource)| resource["Type"] == ALARM)
         .map(|(name, resource)| (name.to_owned(), &resource["Properties"]))
@@ -268,11 +331,15 @@ fn unfit_alarms(template: &Template) -> Faults {
         let missing = alarm["TreatMissingData"].as_str();
         let expected = [
             (
-                about["Type"] == "Number" && !about["Default"].is_null() && !about["MinValue"].is_null(),
+                about["Type"] == "Number"
+                    && !about["Default"].is_null()
+                    && !about["MinValue"].is_null(),
                 "has a threshold that is no parameter",
             ),
             (
-                about["Description"].as_str().is_some_and(|text| text.len() > 20),
+                about["Description"]
+                    .as_str()
+                    .is_some_and(|text| text.len() > 20),
                 "has a threshold that nobody explains",
             ),
             (
@@ -359,8 +426,16 @@ fn every_function_of_the_bus_is_watched() {
     let name = json!({ "Fn::Sub": "${AWS::StackName}-new" });
     let place = "/Resources/IngestFunction/Properties/FunctionName";
     let broken = [
-        (place, name.clone(), "no alarm watches the Errors of IngestFunction"),
-        (place, name, "no alarm watches the Throttles of IngestFunction"),
+        (
+            place,
+            name.clone(),
+            "no alarm watches the Errors of IngestFunction",
+        ),
+        (
+            place,
+            name,
+            "no alarm watches the Throttles of IngestFunction",
+        ),
     ];
     check(unwatched_functions, &broken);
 }
@@ -391,7 +466,10 @@ fn strangers(template: &Template) -> Faults {
             _ => continue,
         };
         let value = value.unwrap_or_default();
-        faults.extend(unless(known.contains(&value), format!("there is no {value}")));
+        faults.extend(unless(
+            known.contains(&value),
+            format!("there is no {value}"),
+        ));
     }
     for (_, query) in made.resources(QUERY) {
         let unknown = elements(&query["LogGroupNames"])
@@ -406,8 +484,16 @@ fn strangers(template: &Template) -> Faults {
 #[test]
 fn what_is_watched_is_there() {
     let broken = [
-        (BODY, body_with("${BusStack}-jobs", "${BusStack}-work"), "there is no pillarbox-work"),
-        (BODY, body_with("\"${BusStack}-retry\"", "\"${BusStack}-retries\""), "there is no pillarbox-retries"),
+        (
+            BODY,
+            body_with("${BusStack}-jobs", "${BusStack}-work"),
+            "there is no pillarbox-work",
+        ),
+        (
+            BODY,
+            body_with("\"${BusStack}-retry\"", "\"${BusStack}-retries\""),
+            "there is no pillarbox-retries",
+        ),
         (
             "/Resources/SlowEventsQuery/Properties/LogGroupNames/0",
             json!("/aws/lambda/pillarbox-publish"),
@@ -445,8 +531,16 @@ fn misplaced(template: &Template) -> Faults {
 #[test]
 fn the_dashboard_has_no_widget_over_another() {
     let broken = [
-        (BODY, body_with("\"x\": 8, \"y\": 7", "\"x\": 7, \"y\": 7"), "lies over another"),
-        (BODY, body_with("\"x\": 16, \"y\": 7", "\"x\": 18, \"y\": 7"), "is not within the 24 columns"),
+        (
+            BODY,
+            body_with("\"x\": 8, \"y\": 7", "\"x\": 7, \"y\": 7"),
+            "lies over another",
+        ),
+        (
+            BODY,
+            body_with("\"x\": 16, \"y\": 7", "\"x\": 18, \"y\": 7"),
+            "is not within the 24 columns",
+        ),
     ];
     check_stack(misplaced, &broken);
 }
@@ -460,7 +554,10 @@ fn unshown_alarms(template: &Template) -> Faults {
         .flat_map(|widget| elements(&widget["properties"]["alarms"]).to_vec())
         .filter_map(|arn| Some(arn.as_str()?.rsplit_once(":alarm:")?.1.to_owned()))
         .collect();
-    let there: BTreeSet<String> = Alarm::all(&made).into_iter().map(|alarm| alarm.name).collect();
+    let there: BTreeSet<String> = Alarm::all(&made)
+        .into_iter()
+        .map(|alarm| alarm.name)
+        .collect();
     let differ = there.symmetric_difference(&shown);
     differ
         .map(|name| format!("{name} is either no alarm or not on the dashboard"))
@@ -470,14 +567,28 @@ fn unshown_alarms(template: &Template) -> Faults {
 #[test]
 fn the_dashboard_shows_every_alarm() {
     let broken = [
-        (BODY, body_with("}-concurrency\"", "}-concurrent\""), "pillarbox-concurrency is either"),
-        ("/Resources/ApiErrorsAlarm", Value::Null, "pillarbox-api-errors is either"),
+        (
+            BODY,
+            body_with("}-concurrency\"", "}-concurrent\""),
+            "pillarbox-concurrency is either",
+        ),
+        (
+            "/Resources/ApiErrorsAlarm",
+            Value::Null,
+            "pillarbox-api-errors is either",
+        ),
     ];
     check_stack(unshown_alarms, &broken);
 }
 
 /// Names of log queries that are to be there.
-const QUERIES: [&str; 5] = ["failed events", "one correlation", "one event", "one trace", "slow events"];
+const QUERIES: [&str; 5] = [
+    "failed events",
+    "one correlation",
+    "one event",
+    "one trace",
+    "slow events",
+];
 
 #[test]
 fn there_is_a_query_for_what_is_asked_most() {
@@ -501,10 +612,17 @@ fn the_template_can_be_deployed_as_it_is() {
 fn every_metric_and_alarm_is_in_the_documentation() {
     let page = read_to_string(in_workspace("docs/observability.md")).unwrap();
     for known in Known::all() {
-        assert!(page.contains(&format!("`{}`", known.name)), "{}", known.name);
+        assert!(
+            page.contains(&format!("`{}`", known.name)),
+            "{}",
+            known.name
+        );
     }
     for (name, alarm) in written_alarms(&made::template()) {
         let parameter = alarm["Threshold"]["Ref"].as_str().unwrap();
-        assert!(page.contains(&format!("`{parameter}`")), "{name}: {parameter}");
+        assert!(
+            page.contains(&format!("`{parameter}`")),
+            "{name}: {parameter}"
+        );
     }
 }

@@ -68,7 +68,11 @@ fn what_another_stack_reads_is_what_the_bus_exports() {
             json!({ "Fn::Sub": "${AWS::StackName}-Registration" }),
             "does not export -RegistrationFunctionArn",
         ),
-        ("/Outputs/ApiId/Export", Value::Null, "does not export -ApiId"),
+        (
+            "/Outputs/ApiId/Export",
+            Value::Null,
+            "does not export -ApiId",
+        ),
     ];
     check(unexported, &broken);
 }
