@@ -2,110 +2,61 @@
 
 use std::collections::BTreeSet;
 
+use pillarbox_runtime::metrics::catalogue::{CATALOGUE, Definition, Unit, definition};
+
 use super::Statistic;
 
 /// A metric that some function emits.
 #[derive(Clone, Copy, Debug)]
-pub struct Known {
-    /// What it is called.
-    pub name: &'static str,
-    /// In what it is measured.
-    pub unit: &'static str,
-    /// Under which sets of dimensions.
-    pub dimension_sets: &'static [&'static [&'static str]],
-    /// Whether it says how much there is, and not how much has happened.
-    pub is_level: bool,
-}
+pub struct Known(&'static Definition);
 
 impl Known {
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
-        TABLE.into_iter()
+        CATALOGUE.into_iter().map(Self)
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::all().find(|known| known.name == name)
+        definition(name).map(Self)
+    }
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// In what it is measured, as CloudWatch says it.
+    pub fn unit(self) -> &'static str {
+        self.0.unit.name()
+    }
+
+    /// The functions that emit it.
+    pub fn functions(self) -> &'static [&'static str] {
+        self.0.functions
+    }
+
+    /// The sets of dimensions that it is emitted under.
+    pub fn dimension_sets(self) -> &'static [&'static [&'static str]] {
+        self.0.scope.dimension_sets()
     }
 
     /// Whether it is emitted under just these dimensions.
-    pub fn has(&self, dimensions: &BTreeSet<&str>) -> bool {
-        let mut sets = self.dimension_sets.iter();
+    pub fn has(self, dimensions: &BTreeSet<&str>) -> bool {
+        let mut sets = self.dimension_sets().iter();
         sets.any(|set| set.iter().copied().collect::<BTreeSet<_>>() == *dimensions)
     }
 
     /// Whether this statistic says something: a sum of levels or of latencies does not, nor a percentile of ones.
-    pub fn fits(&self, statistic: Statistic) -> bool {
+    pub fn fits(self, statistic: Statistic) -> bool {
         use Statistic::{Average, Maximum, Percentile, Sum};
-        match (self.name, self.unit, self.is_level) {
-            ("BatchSize", ..) => matches!(statistic, Average | Maximum),
-            (_, "Milliseconds", _) => matches!(statistic, Average | Maximum | Percentile(_)),
-            (_, _, true) | (_, "Seconds", _) => statistic == Maximum,
+        // What `metrics` tells is how much there is, and not how much has happened.
+        let is_level = self.0.functions == ["metrics"] || self.0.unit == Unit::Seconds;
+        match (self.0.name, self.0.unit) {
+            ("BatchSize", _) => matches!(statistic, Average | Maximum),
+            (_, Unit::Milliseconds) => matches!(statistic, Average | Maximum | Percentile(_)),
+            _ if is_level => statistic == Maximum,
             _ => statistic == Sum,
         }
-    }
-}
-
-const BUS: &[&[&str]] = &[&[]];
-const TYPE: &[&[&str]] = &[&["TypeFamily"], &[]];
-const SUBSCRIPTION: &[&[&str]] = &[&["Subscription"], &[]];
-const FUNCTION: &[&[&str]] = &[&["Function"]];
-
-const TABLE: [Known; 25] = [
-    counted("EventsAccepted", TYPE),
-    counted("EventsDuplicate", TYPE),
-    counted("EventsConflict", TYPE),
-    counted("EventsRejected", TYPE),
-    counted("EventsDispatched", TYPE),
-    counted("EventsUnrouted", TYPE),
-    counted("DeliveriesSent", TYPE),
-    timed("DispatchLatency", TYPE),
-    counted("DeliveryRetries", SUBSCRIPTION),
-    counted("DeliveriesDeadLettered", SUBSCRIPTION),
-    timed("EndToEndLatency", SUBSCRIPTION),
-    counted("BatchSize", FUNCTION),
-    counted("ColdStart", FUNCTION),
-    counted("WriteUnits", FUNCTION),
-    counted("JobEvents", &[&["Kind"], &[]]),
-    counted("SweepFound", BUS),
-    level("SealLag", "Seconds", BUS),
-    counted("SubscriptionsSuspended", BUS),
-    level("OutboxPending", "Count", BUS),
-    level("DeliveriesRetrying", "Count", BUS),
-    level("DeadLettersOpen", "Count", BUS),
-    level("SuspendedSubscriptions", "Count", BUS),
-    level("OldestPendingAge", "Seconds", BUS),
-    level("OldestDeadLetterAge", "Seconds", BUS),
-    level("QueueAge", "Seconds", &[&["Subscription"]]),
-];
-
-const fn counted(name: &'static str, dimension_sets: &'static [&'static [&'static str]]) -> Known {
-    Known {
-        name,
-        unit: "Count",
-        dimension_sets,
-        is_level: false,
-    }
-}
-
-const fn timed(name: &'static str, dimension_sets: &'static [&'static [&'static str]]) -> Known {
-    Known {
-        name,
-        unit: "Milliseconds",
-        dimension_sets,
-        is_level: false,
-    }
-}
-
-const fn level(
-    name: &'static str,
-    unit: &'static str,
-    dimension_sets: &'static [&'static [&'static str]],
-) -> Known {
-    Known {
-        name,
-        unit,
-        dimension_sets,
-        is_level: true,
     }
 }

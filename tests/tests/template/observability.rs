@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
+use std::path::Path;
 
 use pillarbox_domain::limits::MIN_RETENTION_DAYS;
 use pillarbox_tests::cloudwatch::alarm::Alarm;
@@ -209,9 +210,9 @@ fn unwatched(template: &Template) -> Faults {
     };
     let of_bus = used.iter().filter(|shown| shown.namespace == BUS);
     let names: BTreeSet<&str> = of_bus.map(|shown| &*shown.name).collect();
-    let unwatched = Known::all().filter(|known| !names.contains(known.name));
+    let unwatched = Known::all().filter(|known| !names.contains(known.name()));
     unwatched
-        .map(|known| format!("nobody looks at {}", known.name))
+        .map(|known| format!("nobody looks at {}", known.name()))
         .collect()
 }
 
@@ -315,7 +316,7 @@ fn written_alarms(template: &Template) -> Vec<(String, &Value)> {
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html>).
 fn is_evaluable(period: u64, periods: u64) -> bool {
     let most = if period >= 3_600 { 604_800 } else { 86_400 };
-    period > 0 && period % 60 == 0 && period * periods <= most
+    period > 0 && period.is_multiple_of(60) && period * periods <= most
 }
 
 fn unfit_alarms(template: &Template) -> Faults {
@@ -376,7 +377,7 @@ fn every_alarm_has_a_threshold_that_can_be_set_and_tells_somebody() {
         (format!("{alarm}/AlarmActions"), Value::Null, "DispatchSlowAlarm tells nobody"),
         (format!("{alarm}/OKActions"), json!([]), "tells others of its end"),
         (
-            "/Resources/Fn::ForEach::FunctionErrors/2/FunctionErrors&{Function}Alarm/Properties/AlarmActions".to_owned(),
+            "/Resources/Fn::ForEach::ErrorsOfFunctions/2/FunctionErrors&{Function}Alarm/Properties/AlarmActions".to_owned(),
             Value::Null,
             "tells nobody",
         ),
@@ -601,28 +602,89 @@ fn there_is_a_query_for_what_is_asked_most() {
     assert_eq!(names, BTreeSet::from(expected));
 }
 
+/// All that functions and what they share are written of.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let texts = paths.map(|path| match path.extension() {
+        _ if path.is_dir() => sources(&path),
+        Some(extension) if extension == "rs" => read_to_string(path).unwrap(),
+        _ => String::new(),
+    });
+    texts.collect()
+}
+
+/// Fields and messages of lines that queries ask for, and that no function writes.
+fn unlogged(template: &Template) -> Faults {
+    let written = ["functions", "shared"].map(|folder| sources(&in_workspace(folder)));
+    let written = written.concat().replace("r#", "");
+    let made = Made::of(template, &[]);
+    let mut faults = Faults::new();
+    for (name, query) in made.resources(QUERY) {
+        let query = query["QueryString"].as_str().unwrap_or_default();
+        let (fields, conditions) = query.split_once('\n').unwrap_or_default();
+        let fields = fields.trim_start_matches("fields ").split(", ");
+        let texts = conditions.split('"').skip(1).step_by(2);
+        let asked = fields.filter(|field| !field.starts_with('@')).chain(texts);
+        let unlogged = asked.filter(|word| !word.starts_with("id of ") && !written.contains(word));
+        faults.extend(unlogged.map(|word| format!("{name}: nobody logs {word}")));
+    }
+    faults
+}
+
+#[test]
+fn log_queries_ask_for_what_functions_log() {
+    let query = "/Resources/FailedEventsQuery/Properties/QueryString";
+    let text = made::template().at(query).as_str().unwrap().to_owned();
+    let broken = [
+        (
+            query,
+            json!(text.replace("tenant.id", "tenant_name")),
+            "nobody logs tenant_name",
+        ),
+        (
+            query,
+            json!(text.replace("dead_letter.stored", "letter.kept")),
+            "nobody logs letter.kept",
+        ),
+    ];
+    check_stack(unlogged, &broken);
+}
+
 #[test]
 fn the_template_can_be_deployed_as_it_is() {
     let text = read_to_string(in_workspace("infra/observability.yaml")).unwrap();
     assert!(text.len() <= MAX_TEMPLATE_BYTES, "{} bytes", text.len());
 }
 
-/// Metrics and alarms that the page of observability does not tell of.
+/// A row of the documentation's table of metrics, up to what the metric is.
+fn row(known: Known) -> String {
+    let sets = known.dimension_sets().iter().map(|set| match set {
+        [] => "all".to_owned(),
+        names => format!("each `{}`", names.join("`, `")),
+    });
+    let sets: Vec<String> = sets.collect();
+    let functions = match known.functions() {
+        every if every.len() == FUNCTIONS.len() => "every function".to_owned(),
+        some => some.join(", "),
+    };
+    let (name, unit) = (known.name(), known.unit());
+    format!("| `{name}` | {unit} | {} | {functions} | ", sets.join(", "))
+}
+
 #[test]
 fn every_metric_and_alarm_is_in_the_documentation() {
     let page = read_to_string(in_workspace("docs/observability.md")).unwrap();
     for known in Known::all() {
-        assert!(
-            page.contains(&format!("`{}`", known.name)),
-            "{}",
-            known.name
-        );
+        assert!(page.contains(&row(known)), "{}", row(known));
+    }
+    for alarm in Alarm::all(&Made::of(&made::template(), &[])) {
+        let (_, runbook) = alarm.description.rsplit_once("docs/").unwrap();
+        assert!(page.contains(&format!("({runbook})")), "{runbook}");
     }
     for (name, alarm) in written_alarms(&made::template()) {
         let parameter = alarm["Threshold"]["Ref"].as_str().unwrap();
-        assert!(
-            page.contains(&format!("`{parameter}`")),
-            "{name}: {parameter}"
-        );
+        let threshold = format!("| `{parameter}` (");
+        assert!(page.contains(&threshold), "{name}: {parameter}");
     }
 }
