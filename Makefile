@@ -14,7 +14,7 @@ TOOLS := .local/venv-tools/bin
 CLIENTS := .local/venv-clients/bin
 STACK := $(PYTHON) infra/local/stack.py
 TEST_STACK := test
-PYTHON_SOURCES := infra/local tests/clients $(wildcard docs/examples)
+PYTHON_SOURCES := infra/local infra/dashboard_preview.py tests/clients $(wildcard docs/examples)
 
 export SAM_CLI_TELEMETRY := 0
 export PYTHONDONTWRITEBYTECODE := 1
@@ -58,6 +58,10 @@ fmt: setup ## Format the Rust and the Python
 	$(TOOLS)/ruff check --fix $(PYTHON_SOURCES)
 	$(TOOLS)/ruff format $(PYTHON_SOURCES)
 
+.PHONY: dashboard-preview
+dashboard-preview: setup ## Draw the picture of the dashboard again
+	$(TOOLS)/python infra/dashboard_preview.py
+
 .PHONY: docs
 docs: ## Build the documentation of every crate; a warning is an error
 	$(call step,Documentation)
@@ -88,7 +92,8 @@ lint-dependencies: setup ## Who may depend on what, licences, sources, and what 
 lint-template: setup ## The templates, by the SAM CLI and by cfn-lint
 	$(call step,Template)
 	$(TOOLS)/sam validate --lint --region us-east-1
-	$(TOOLS)/cfn-lint template.yaml infra/subscriber.yaml infra/athena.yaml
+	$(TOOLS)/cfn-lint template.yaml infra/subscriber.yaml infra/athena.yaml infra/observability.yaml
+	$(TOOLS)/python infra/dashboard_preview.py --check
 
 .PHONY: lint-rust
 lint-rust: ## Clippy over every target; a warning is an error

@@ -17,6 +17,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+pub mod cloudwatch;
 pub mod engine;
 pub mod functions;
 pub mod jobs;

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod alarms;
 mod archive;
 mod bad_input;
 mod dead_letters;

@@ -9,8 +9,10 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod alarms;
 mod api;
 mod functions;
+mod observability;
 mod permissions;
 mod sources;
 mod subscriber;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
 
+use pillarbox_tests::cloudwatch::made;
 use pillarbox_tests::template::{Template, elements, in_workspace, members};
 use serde_json::{Value, json};
 
@@ -22,7 +23,7 @@ fn check_stack(faults: impl Fn(&Template) -> Faults, breakages: &[(&str, Value, 
     check_in(&stack(), faults, breakages);
 }
 
-/// What a subscriber's stack reads from the bus's: the names after the bus's own.
+/// What another stack reads from the bus's: the names after the bus's own.
 fn imports(value: &Value) -> BTreeSet<String> {
     if let Some(name) = value["Fn::ImportValue"]["Fn::Sub"].as_str() {
         return [name.replacen(BUS[1], "", 1)].into();
@@ -38,8 +39,11 @@ fn unexported(bus: &Template) -> Faults {
         .filter_map(|(_, output)| output["Export"]["Name"]["Fn::Sub"].as_str())
         .map(|name| name.replacen(BUS[0], "", 1))
         .collect();
-    let imported = imports(stack().at("/Resources"));
-    assert!(imported.len() >= 5, "{imported:?}");
+    let readers = [stack(), made::template()].into_iter();
+    let imported: BTreeSet<String> = readers
+        .flat_map(|stack| imports(stack.at("/Resources")))
+        .collect();
+    assert!(imported.len() >= 12, "{imported:?}");
     let missing = imported.difference(&exported);
     missing
         .map(|name| format!("the bus does not export {name}"))
@@ -47,7 +51,7 @@ fn unexported(bus: &Template) -> Faults {
 }
 
 #[test]
-fn what_a_subscriber_s_stack_reads_is_what_the_bus_exports() {
+fn what_another_stack_reads_is_what_the_bus_exports() {
     let broken = [
         (
             "/Outputs/DispatchRoleArn",
@@ -63,6 +67,11 @@ fn what_a_subscriber_s_stack_reads_is_what_the_bus_exports() {
             "/Outputs/RegistrationFunctionArn/Export/Name",
             json!({ "Fn::Sub": "${AWS::StackName}-Registration" }),
             "does not export -RegistrationFunctionArn",
+        ),
+        (
+            "/Outputs/ApiId/Export",
+            Value::Null,
+            "does not export -ApiId",
         ),
     ];
     check(unexported, &broken);
