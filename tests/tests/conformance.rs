@@ -183,6 +183,14 @@ async fn deliveries_in_trouble_conform() {
 }
 
 #[tokio::test]
+async fn the_count_of_deliveries_that_are_tried_again_conforms() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let rows = DynamoTroubledDeliveries::new(engine.client, table);
+    conformance::trouble::retrying_count(&rows, &ManualClock::default()).await;
+}
+
+#[tokio::test]
 async fn receipts_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;

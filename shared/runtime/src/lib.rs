@@ -7,4 +7,5 @@ pub mod clock;
 pub mod env;
 pub mod http;
 pub mod process;
+pub mod sleeper;
 pub mod telemetry;

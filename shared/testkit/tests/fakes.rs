@@ -48,6 +48,7 @@ async fn the_memory_troubled_deliveries_conform() {
     let clock = ManualClock::default();
     conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
     conformance::trouble::trouble_ledger(&MemoryTroubledDeliveries::default(), &clock).await;
+    conformance::trouble::retrying_count(&MemoryTroubledDeliveries::default(), &clock).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,110 @@
+//! One call: the figures are read and told, and minutes are rolled up beside it. Neither keeps the other from its end.
+
+use std::time::Instant;
+
+use pillarbox_domain::dispatch::Subscriptions;
+use pillarbox_domain::event_query::LogIndex;
+use pillarbox_domain::gauges::{Found, Gauges};
+use pillarbox_domain::letters::LetterStore;
+use pillarbox_domain::receipt::ReceiptLedger;
+use pillarbox_domain::registry::Tenants;
+use pillarbox_domain::stats::{RollRules, Rolled, Roller, RollupStore};
+use pillarbox_domain::sweep::SweepStore;
+use pillarbox_domain::tenant_settings::TenantSettingsReader;
+use pillarbox_domain::trouble::RetryingCount;
+use pillarbox_domain::{Clock, ErrorChain, StoreError};
+
+use crate::summary::{Figures, Summary};
+
+/// What figures are read from, and what rolls minutes up.
+pub(crate) struct Metrics<'a, G, W, R, L, T, D, S, U, C> {
+    pub(crate) gauges: Gauges<'a, G, W, R, L, T, D, S, C>,
+    pub(crate) roller: Roller<'a, R, U, C>,
+}
+
+/// Why a call has failed. What could be read is told all the same, and the next minute's call does all of it again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum InvocationError {
+    #[error("a figure could not be read")]
+    Gauges(#[source] StoreError),
+    #[error("minutes could not be rolled up")]
+    Roll(#[source] StoreError),
+}
+
+impl<G, W, R, L, T, D, S, U, C> Metrics<'_, G, W, R, L, T, D, S, U, C>
+where
+    G: Tenants + TenantSettingsReader + Sync,
+    W: SweepStore + Sync,
+    R: ReceiptLedger + Sync,
+    L: LogIndex + Sync,
+    T: RetryingCount + Sync,
+    D: LetterStore + Sync,
+    S: Subscriptions + Sync,
+    U: RollupStore + Sync,
+    C: Clock + Sync,
+{
+    /// Does both.
+    pub(crate) async fn run(&self) -> Result<Summary, InvocationError> {
+        let rules = RollRules::default();
+        let (figures, rolled) = futures::join!(self.figures(), self.roll(&rules));
+        Ok(Summary::of(figures?, &rolled?))
+    }
+
+    async fn figures(&self) -> Result<Figures, InvocationError> {
+        let started = Instant::now();
+        let found = self.gauges.read().await.map_err(InvocationError::Gauges)?;
+        let (figures, fault) = Figures::of(found, self.gauges.clock.now());
+        figures.tell(started);
+        match fault {
+            Some(fault) => Err(InvocationError::Gauges(fault)),
+            None => Ok(figures),
+        }
+    }
+
+    async fn roll(&self, rules: &RollRules) -> Result<Rolled, InvocationError> {
+        let started = Instant::now();
+        let rolled = self.roller.run(rules).await;
+        let rolled = rolled.map_err(InvocationError::Roll)?;
+        for (minute, error) in &rolled.blocked {
+            tracing::error!(minute = ?minute, error = %ErrorChain(error), "minute.blocked");
+        }
+        tracing::info!(
+            end = rolled.end.name(),
+            minutes = rolled.minutes,
+            again = rolled.again,
+            rollups = rolled.rollups,
+            stale = rolled.stale,
+            blocked = rolled.blocked.len(),
+            duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
+            "minutes.rolled"
+        );
+        Ok(rolled)
+    }
+}
+
+impl Figures {
+    /// What was found, and the first of what could not be.
+    fn of(found: Found, now: time::UtcDateTime) -> (Self, Option<StoreError>) {
+        let mut figures = Self::default();
+        let mut faults = Vec::new();
+        match found.backlog {
+            Ok(backlog) => figures.take_backlog(&backlog, now),
+            Err(error) => faults.push(error),
+        }
+        match found.retrying {
+            Ok(retrying) => figures.take_retrying(retrying),
+            Err(error) => faults.push(error),
+        }
+        match found.totals {
+            Ok(totals) => figures.take_totals(&totals, now),
+            Err(error) => faults.push(error),
+        }
+        for fault in &faults {
+            tracing::error!(error = %ErrorChain(fault), "gauge.failed");
+        }
+        (figures, faults.into_iter().next())
+    }
+}
+
+#[cfg(test)]
+mod tests;
