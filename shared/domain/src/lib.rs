@@ -46,6 +46,7 @@ pub mod schedule;
 pub mod schema;
 pub mod seal;
 mod shown_time;
+pub mod stats;
 pub mod store_error;
 pub mod subscription;
 pub mod subscription_cache;
