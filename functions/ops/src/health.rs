@@ -71,13 +71,14 @@ pub(crate) fn examiner(clients: &Clients, names: &Names, clock: &SystemClock) ->
 }
 
 /// Always 200: whoever asks wants to know what is wrong, and not that something is.
-pub(crate) async fn show<N: Examine>(
-    examiner: &N,
-    request: &Request,
-) -> Result<Response, Problem> {
+pub(crate) async fn show<N: Examine>(examiner: &N, request: &Request) -> Result<Response, Problem> {
     Caller::of(request)?.require(Scope::Admin)?;
     let found = examiner.examine().await;
-    for check in found.checks.iter().filter(|check| check.status == Status::Fail) {
+    for check in found
+        .checks
+        .iter()
+        .filter(|check| check.status == Status::Fail)
+    {
         tracing::warn!(
             check = check.name.as_str(),
             detail = check.message,

@@ -109,6 +109,7 @@ where
         let state = self.sweep.read().await?;
         let state = state.unwrap_or_else(|| SweepState::beginning(now));
         let kept = now.saturating_sub(Duration::try_from(UNMARKED_FOR).unwrap_or_default());
+        let kept = Bucket::at(kept).start();
         let from = state.looked_before.max(kept);
         let (parts, is_cut) = parts(logs, from, now);
         let live = self.live(parts).await?;
@@ -125,11 +126,16 @@ where
     /// The parts in which there is anything.
     async fn live<'p>(&self, parts: Vec<Part<'p>>) -> Result<Vec<Part<'p>>, StoreError> {
         let looks = parts.into_iter().map(async |part| {
-            let page = self.log.page(part.tenant, part.query(&part.index(), 1)).await?;
+            let page = self
+                .log
+                .page(part.tenant, part.query(&part.index(), 1))
+                .await?;
             Ok((page.examined > 0).then_some(part))
         });
         let live = stream::iter(looks).buffered(MAX_CALLS);
-        live.try_filter_map(async |part| Ok(part)).try_collect().await
+        live.try_filter_map(async |part| Ok(part))
+            .try_collect()
+            .await
     }
 
     async fn held_against_receipts(
@@ -198,7 +204,9 @@ where
             pages += asked.len();
             let reads = asked.iter().map(async |part| {
                 let index = part.index();
-                self.log.page(part.tenant, part.query(&index, PAGE_ENTRIES)).await
+                self.log
+                    .page(part.tenant, part.query(&index, PAGE_ENTRIES))
+                    .await
             });
             let found = try_join_all(reads).await?;
             for (part, page) in asked.into_iter().zip(found) {
@@ -268,7 +276,10 @@ impl<'a> Entries<'a> {
             .into_iter()
             .filter(|entry| entry.outbox == OutboxMode::Dispatch);
         for entry in meant {
-            let bucket = self.by_bucket.entry(Bucket::of(entry.event_id)).or_default();
+            let bucket = self
+                .by_bucket
+                .entry(Bucket::of(entry.event_id))
+                .or_default();
             bucket.push((tenant, entry.event_id));
         }
     }

@@ -41,8 +41,9 @@ pub(super) const MAX_CALLS: usize = (MAX_PAGES + 2) * super::MAX_TENANTS;
 /// Tenants that are looked at at a time.
 const AT_A_TIME: usize = 16;
 
-/// How long ago a letter was kept before which no other comes any more, whoever's clock is behind.
-const SETTLED: Duration = Duration::HOUR;
+/// How long ago a letter was kept before which no other comes any more: it gets its id up to half a minute before it
+/// is written, and no two clocks are the same.
+const SETTLED: Duration = Duration::minutes(2);
 
 /// What runs remember for those after them.
 #[derive(Debug, Default)]
@@ -184,7 +185,9 @@ impl Standing {
         let settled = IdRange::of_times(Some(now.saturating_sub(SETTLED)), None);
         let settled = settled.map(|range| range.first());
         let place = self.from.or(rest.map(|range| range.first())).or(settled);
-        self.from = place.zip(settled).map(|(place, settled)| place.min(settled));
+        self.from = place
+            .zip(settled)
+            .map(|(place, settled)| place.min(settled));
     }
 }
 

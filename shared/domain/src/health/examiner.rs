@@ -12,9 +12,7 @@ use crate::clock::Clock;
 use crate::dispatch::Subscriptions;
 use crate::dispatch_switch::DispatchSwitch;
 use crate::event_query::{IndexPart, IndexQuery, LogIndex};
-use crate::gauges::{
-    BacklogReader, KnownLogs, MAX_RETRYING, Standings, StandingReader, age,
-};
+use crate::gauges::{BacklogReader, KnownLogs, MAX_RETRYING, StandingReader, Standings, age};
 use crate::guarded::guarded;
 use crate::job::{IdleJobs, JobStore, Sleeper};
 use crate::letters::LetterStore;
@@ -106,17 +104,25 @@ where
         let asked: Vec<LocalBoxFuture<'_, Vec<Check>>> = vec![
             self.ask(&[EventLogTable], self.event_log(at)).boxed_local(),
             self.ask(&[RegistryTable], self.registry()).boxed_local(),
-            self.ask(&[DeadLetterTable], self.dead_letter_table()).boxed_local(),
+            self.ask(&[DeadLetterTable], self.dead_letter_table())
+                .boxed_local(),
             self.ask(&[JobTable], self.job_table()).boxed_local(),
-            self.ask(&[DeadLetterQueue], self.queue(BusQueue::DeadLetters)).boxed_local(),
-            self.ask(&[RetryQueue], self.queue(BusQueue::Retries)).boxed_local(),
-            self.ask(&[JobQueue], self.queue(BusQueue::Jobs)).boxed_local(),
-            self.ask(&[SweepQueue], self.queue(BusQueue::Sweep)).boxed_local(),
+            self.ask(&[DeadLetterQueue], self.queue(BusQueue::DeadLetters))
+                .boxed_local(),
+            self.ask(&[RetryQueue], self.queue(BusQueue::Retries))
+                .boxed_local(),
+            self.ask(&[JobQueue], self.queue(BusQueue::Jobs))
+                .boxed_local(),
+            self.ask(&[SweepQueue], self.queue(BusQueue::Sweep))
+                .boxed_local(),
             self.ask(&[StreamMapping], self.mapping()).boxed_local(),
-            self.ask(&[PendingEvents, DispatchLag], self.backlog(at)).boxed_local(),
+            self.ask(&[PendingEvents, DispatchLag], self.backlog(at))
+                .boxed_local(),
             self.ask(&[Retries], self.retries()).boxed_local(),
-            self.ask(&[DeadLetters, SuspendedSubscriptions], self.totals(at)).boxed_local(),
-            self.ask(&[OutboxTable, Sweep], self.sweep(at)).boxed_local(),
+            self.ask(&[DeadLetters, SuspendedSubscriptions], self.totals(at))
+                .boxed_local(),
+            self.ask(&[OutboxTable, Sweep], self.sweep(at))
+                .boxed_local(),
             self.ask(&[Seals], self.seals(at)).boxed_local(),
             self.ask(&[IdleJobs], self.idle_jobs(at)).boxed_local(),
         ];

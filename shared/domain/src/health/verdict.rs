@@ -107,7 +107,10 @@ pub(super) fn backlog(backlog: &Backlog, now: UtcDateTime) -> Vec<Check> {
     let lag = age(oldest, now);
     let waiting = match pending.count {
         0 => "No event waits.".to_owned(),
-        _ => format!("{} to be handed over.", of(pending, "event waits", "events wait")),
+        _ => format!(
+            "{} to be handed over.",
+            of(pending, "event waits", "events wait")
+        ),
     };
     let longest = match oldest {
         None => "No event waits.".to_owned(),
@@ -116,7 +119,12 @@ pub(super) fn backlog(backlog: &Backlog, now: UtcDateTime) -> Vec<Check> {
     let by_count = Status::by(pending.count, MANY_PENDING, TOO_MANY_PENDING);
     let by_lag = Status::by(lag, LATE, TOO_LATE);
     vec![
-        check(CheckName::PendingEvents, by_count, Some(count(pending)), waiting),
+        check(
+            CheckName::PendingEvents,
+            by_count,
+            Some(count(pending)),
+            waiting,
+        ),
         check(CheckName::DispatchLag, by_lag, Some(seconds(lag)), longest),
     ]
 }
@@ -214,7 +222,10 @@ pub(super) fn idle_jobs(idle: usize, limit: usize) -> Check {
     let idle = Counted::all(idle).unless_cut(idle >= limit);
     let message = match idle.count {
         0 => "No job is without a worker.".to_owned(),
-        _ => format!("{} by nobody.", of(idle, "job is worked on", "jobs are worked on")),
+        _ => format!(
+            "{} by nobody.",
+            of(idle, "job is worked on", "jobs are worked on")
+        ),
     };
     let status = Status::by(idle.count, 1, u64::MAX);
     check(CheckName::IdleJobs, status, Some(count(idle)), message)

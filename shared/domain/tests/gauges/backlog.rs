@@ -40,7 +40,7 @@ async fn what_no_receipt_tells_of_waits_and_the_first_of_it_says_how_long() {
 async fn an_event_that_is_only_logged_never_waits() {
     let bus = bus(&["demo"]).await;
     let mut event = bus.event("demo", "1", "order.created");
-    event.outbox = OutboxMode::LogOnly;
+    event.outbox = OutboxMode::None;
     bus.log.append(&event).await.unwrap();
     assert_eq!(backlog(&bus).await.pending, exactly(0));
 }
@@ -68,13 +68,19 @@ async fn while_dispatch_stands_still_everything_since_waits_however_long_that_is
 async fn what_waits_a_little_behind_the_last_that_was_handed_over_is_counted() {
     let bus = bus(&["demo"]).await;
     let events = published(&bus, "demo", 30).await;
-    let (waiting, handed_over): (Vec<_>, Vec<_>) =
-        events.into_iter().enumerate().partition(|(place, _)| *place == 25);
-    let events = |some: Vec<(usize, _)>| some.into_iter().map(|(_, event)| event).collect::<Vec<_>>();
+    let (waiting, handed_over): (Vec<_>, Vec<_>) = events
+        .into_iter()
+        .enumerate()
+        .partition(|(place, _)| *place == 25);
+    let events =
+        |some: Vec<(usize, _)>| some.into_iter().map(|(_, event)| event).collect::<Vec<_>>();
     bus.dispatch(&events(handed_over)).await;
     let found = backlog(&bus).await;
     assert_eq!(found.pending, exactly(1));
-    assert_eq!(found.oldest, Some(events(waiting)[0].event_id.accepted_at()));
+    assert_eq!(
+        found.oldest,
+        Some(events(waiting)[0].event_id.accepted_at())
+    );
 }
 
 /// What is lost further back is the sweep's; from then on its slice counts until it is found clean.
@@ -89,14 +95,12 @@ async fn a_slice_in_which_the_sweep_found_something_missing_counts_as_one_event_
         bus.clock.advance(5 * MINUTE);
     }
     assert_eq!(backlog(&bus).await.pending, exactly(0));
-    bus.queues.set_failing(true);
-    bus.rows.set_failing(true);
+    bus.receipts.set_failing(true);
     bus.sweep().await;
     let found = backlog(&bus).await;
     assert_eq!(found.pending, at_least(1));
     assert!(found.oldest.unwrap() <= lost[0].event_id.accepted_at());
-    bus.queues.set_failing(false);
-    bus.rows.set_failing(false);
+    bus.receipts.set_failing(false);
     bus.sweep().await;
     bus.sweep().await;
     assert_eq!(backlog(&bus).await.pending, exactly(0));
@@ -142,7 +146,10 @@ async fn before_the_first_sweep_a_day_is_looked_at() {
     old.event_id = behind(&bus, 20 * 60 * MINUTE).next_id();
     bus.log.append(&old).await.unwrap();
     let found = backlog(&bus).await;
-    assert_eq!((found.pending, found.oldest), (exactly(1), Some(old.event_id.accepted_at())));
+    assert_eq!(
+        (found.pending, found.oldest),
+        (exactly(1), Some(old.event_id.accepted_at()))
+    );
     // Not even by rules that look at everything at once.
     let rules = Rules {
         stalled_after: SECOND,

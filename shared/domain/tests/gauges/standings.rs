@@ -66,7 +66,10 @@ impl Bench {
     }
 
     async fn change(&self, letter: &DeadLetter, change: Change) {
-        let changed = self.letters.change(&letter.tenant, letter.id, &change).await;
+        let changed = self
+            .letters
+            .change(&letter.tenant, letter.id, &change)
+            .await;
         changed.unwrap();
     }
 
@@ -80,7 +83,11 @@ impl Bench {
 async fn letters_that_nobody_decided_about_are_counted_with_the_age_of_the_first() {
     let bench = Bench::with(&["demo"]).await;
     assert_eq!(bench.totals().await, Totals::default());
-    let letters = [bench.fails().await, bench.fails().await, bench.fails().await];
+    let letters = [
+        bench.fails().await,
+        bench.fails().await,
+        bench.fails().await,
+    ];
     let totals = bench.totals().await;
     assert_eq!(totals.dead_letters, exactly(3));
     assert_eq!(totals.oldest_dead_letter, Some(letters[0].dead_at()));
@@ -100,11 +107,27 @@ async fn a_letter_that_is_redriven_is_open_again_when_its_redrive_has_died() {
         at: now,
     };
     let held_until = now + MINUTE;
-    bench.change(&letter, Change::Take { redrive, held_until }).await;
+    bench
+        .change(
+            &letter,
+            Change::Take {
+                redrive,
+                held_until,
+            },
+        )
+        .await;
     assert_eq!(bench.totals().await.dead_letters, exactly(0));
     bench.clock.advance(2 * MINUTE + 60 * MINUTE);
     assert_eq!(bench.totals().await.dead_letters, exactly(1));
-    bench.change(&letter, Change::Take { redrive, held_until }).await;
+    bench
+        .change(
+            &letter,
+            Change::Take {
+                redrive,
+                held_until,
+            },
+        )
+        .await;
     bench.change(&letter, Change::Close(redrive.id)).await;
     assert_eq!(bench.totals().await.dead_letters, exactly(0));
 }
@@ -155,7 +178,11 @@ async fn many_tenants_take_turns_and_what_was_found_before_counts_meanwhile() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let bench = Bench::with(&names).await;
     suspend(&bench, "t499").await;
-    assert_eq!(bench.totals().await.suspended, exactly(1), "a first run looks at all");
+    assert_eq!(
+        bench.totals().await.suspended,
+        exactly(1),
+        "a first run looks at all"
+    );
     suspend(&bench, "t000").await;
     suspend(&bench, "t498").await;
     let mut seen = Vec::new();

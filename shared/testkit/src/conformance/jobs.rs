@@ -689,7 +689,10 @@ async fn turns_follow_one_another<J: JobStore>(store: &J, clock: &ManualClock) {
     assert_eq!(wait.unwrap(), Duration::ZERO);
 }
 
-async fn jobs_of_which_nothing_was_written_are_found<J: JobStore + IdleJobs>(store: &J, clock: &ManualClock) {
+async fn jobs_of_which_nothing_was_written_are_found<J: JobStore + IdleJobs>(
+    store: &J,
+    clock: &ManualClock,
+) {
     let owner = tenant("idle");
     let idle = async |limit| {
         let found = store.take_idle(clock.now(), IDLE, limit).await.unwrap();

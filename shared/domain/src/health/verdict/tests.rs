@@ -36,7 +36,11 @@ fn a_queue_is_judged_by_what_can_be_received() {
             in_flight: 7,
             delayed: 20_000,
         };
-        assert_eq!(queue(BusQueue::Retries, depth).status, expected, "{visible}");
+        assert_eq!(
+            queue(BusQueue::Retries, depth).status,
+            expected,
+            "{visible}"
+        );
     }
 }
 
@@ -58,7 +62,10 @@ fn what_waits_is_judged_by_how_many_and_by_how_long() {
         (pending.status, lag.status, pending.message, lag.message)
     };
     let (pending, lag, words, _) = checks(0, false, None);
-    assert_eq!((pending, lag, &*words), (Status::Ok, Status::Ok, "No event waits."));
+    assert_eq!(
+        (pending, lag, &*words),
+        (Status::Ok, Status::Ok, "No event waits.")
+    );
     let (pending, lag, ..) = checks(1, false, Some(ago(LATE)));
     assert_eq!((pending, lag), (Status::Ok, Status::Warn));
     let (pending, lag, many, longest) = checks(10_000, true, Some(ago(Duration::from_secs(301))));
@@ -75,8 +82,14 @@ fn one_open_letter_or_suspended_subscription_is_told() {
         suspended: counted(1, false),
     };
     let [letters, suspended]: [Check; 2] = totals(&found, NOW).try_into().unwrap();
-    assert_eq!(letters.message, "2 dead letters are open, the first for 1 d 1 h.");
-    assert_eq!((letters.status, suspended.status), (Status::Warn, Status::Warn));
+    assert_eq!(
+        letters.message,
+        "2 dead letters are open, the first for 1 d 1 h."
+    );
+    assert_eq!(
+        (letters.status, suspended.status),
+        (Status::Warn, Status::Warn)
+    );
     let none = totals(&Totals::default(), NOW);
     assert!(none.iter().all(|check| check.status == Status::Ok));
 }
@@ -93,7 +106,11 @@ fn the_sweep_is_judged_by_how_far_it_has_looked_and_by_what_it_left_open() {
         (SWEEP_BEHIND, Status::Warn),
         (SWEEP_STOPPED, Status::Fail),
     ] {
-        assert_eq!(sweep(Some(&state(behind)), NOW).status, expected, "{behind:?}");
+        assert_eq!(
+            sweep(Some(&state(behind)), NOW).status,
+            expected,
+            "{behind:?}"
+        );
     }
     let mut open = state(10 * MINUTE);
     let from = ago(HOUR);
@@ -103,7 +120,11 @@ fn the_sweep_is_judged_by_how_far_it_has_looked_and_by_what_it_left_open() {
     }];
     let told = sweep(Some(&open), NOW);
     assert_eq!(told.status, Status::Warn);
-    assert!(told.message.contains("missing in 1 slice"), "{}", told.message);
+    assert!(
+        told.message.contains("missing in 1 slice"),
+        "{}",
+        told.message
+    );
 }
 
 #[test]
