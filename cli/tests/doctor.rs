@@ -188,7 +188,21 @@ async fn top_draws_rates_latencies_and_what_waits() {
     .await;
     let ran = ran_on(&bus, &["top", "--once"]).await;
     assert_eq!((ran.code, &*ran.stderr), (0, ""));
-    insta::assert_snapshot!(ran.stdout, @"");
+    insta::assert_snapshot!(ran.stdout, @r"
+    pillarbox top  tenant demo, the last 5 m to 2026-11-23T12:00:00Z
+
+    events      12.4/s  3720  ▁▁▄█▄
+    deliveries  7424  12 unrouted  0 withheld
+    succeeded   99.99 %  3 retried  1 dead
+    latency     p50 41 ms  p95 120 ms  p99 310 ms  max 1.2 s
+
+    pending 3+   oldest 7 m   retrying 0   dead letters 2   suspended 0
+    failed: dispatch_lag; ask `pillarbox doctor`
+
+     type           events  /s    p50    p95     p99     retried  dead
+     order.created  3720    12.4  41 ms  120 ms  310 ms  3        1
+     price.changed  4       12.4  -      -       -       3        1
+    ");
     let requests = bus.requests();
     let asked = requests.iter().find(|request| is_stats(request)).unwrap();
     assert!(

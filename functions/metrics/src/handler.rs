@@ -86,22 +86,25 @@ impl Figures {
     /// What was found, and the first of what could not be.
     fn of(found: Found, now: time::UtcDateTime) -> (Self, Option<StoreError>) {
         let mut figures = Self::default();
-        let mut faults = Vec::new();
-        match found.backlog {
-            Ok(backlog) => figures.take_backlog(&backlog, now),
-            Err(error) => faults.push(error),
-        }
-        match found.retrying {
-            Ok(retrying) => figures.take_retrying(retrying),
-            Err(error) => faults.push(error),
-        }
-        match found.totals {
-            Ok(totals) => figures.take_totals(&totals, now),
-            Err(error) => faults.push(error),
-        }
-        for fault in &faults {
-            tracing::error!(error = %ErrorChain(fault), "gauge.failed");
-        }
+        let backlog = found
+            .backlog
+            .map(|backlog| figures.take_backlog(&backlog, now));
+        let retrying = found
+            .retrying
+            .map(|retrying| figures.take_retrying(retrying));
+        let totals = found.totals.map(|totals| figures.take_totals(&totals, now));
+        let read = [
+            ("backlog", backlog),
+            ("retrying", retrying),
+            ("totals", totals),
+        ];
+        let faults = read.into_iter().filter_map(|(gauge, read)| {
+            let log = |error: &StoreError| {
+                tracing::error!(gauge, error = %ErrorChain(error), "gauge.failed");
+            };
+            read.inspect_err(log).err()
+        });
+        let faults: Vec<StoreError> = faults.collect();
         (figures, faults.into_iter().next())
     }
 }

@@ -8,6 +8,7 @@ use clap::Args;
 use pillarbox_domain::EventId;
 use pillarbox_domain::subscription::TypePattern;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 use serde_json::value::RawValue;
 use time::{Duration, UtcDateTime};
 
@@ -52,12 +53,18 @@ pub struct TailArgs {
 /// What a line shows of an event.
 #[derive(Deserialize)]
 struct Row {
+    #[serde(deserialize_with = "event_id")]
     pbeventid: EventId,
     #[serde(rename = "type")]
     event_type: String,
     source: String,
     id: String,
     correlationid: Option<String>,
+}
+
+fn event_id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EventId, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse().map_err(D::Error::custom)
 }
 
 /// Prints events until somebody presses Ctrl-C, or as many as were asked for.
