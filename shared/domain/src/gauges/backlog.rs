@@ -14,7 +14,7 @@
 //! ```
 
 use std::collections::{BTreeMap, VecDeque};
-use std::iter::successors;
+use std::iter::{once, successors};
 
 use futures::future::{join_all, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -33,7 +33,7 @@ use crate::store_error::{Disposition, StoreError};
 use crate::sweep::{Frontier, ReceiptedIds, SweepState, SweepStore};
 use crate::tenant::TenantId;
 
-/// Parts of logs that are looked into, each a shard of an hour of a tenant; the earliest hours first.
+/// Parts of logs that are looked into, each a shard of an hour of a tenant.
 pub(super) const MAX_PARTS: usize = 4_000;
 
 /// Pages of entries that are read of the parts in which there is something.
@@ -123,7 +123,7 @@ where
         Ok(backlog)
     }
 
-    /// The parts in which there is anything.
+    /// The parts in which there is anything, in the order of time.
     async fn live<'p>(&self, parts: Vec<Part<'p>>) -> Result<Vec<Part<'p>>, StoreError> {
         let looks = parts.into_iter().map(async |part| {
             let page = self
@@ -133,9 +133,10 @@ where
             Ok((page.examined > 0).then_some(part))
         });
         let live = stream::iter(looks).buffered(MAX_CALLS);
-        live.try_filter_map(async |part| Ok(part))
-            .try_collect()
-            .await
+        let live = live.try_filter_map(async |part| Ok(part));
+        let mut live: Vec<Part<'p>> = live.try_collect().await?;
+        live.sort_by_key(|part| part.hour);
+        Ok(live)
     }
 
     async fn held_against_receipts(
@@ -301,13 +302,15 @@ impl Part<'_> {
     }
 }
 
-/// The parts of these logs since a time, the earliest hours first, and whether there are more.
+/// The parts of these logs since a time, and whether there are more: those of the last hour first, in which most of
+/// what waits is, and then the earliest, in which the first of it is.
 fn parts(logs: &Logs, from: UtcDateTime, now: UtcDateTime) -> (Vec<Part<'_>>, bool) {
     let hours = HourRange {
         first: LogHour::at(from),
         last: LogHour::at(now),
     };
-    let all = hours.iter().flat_map(|hour| {
+    let before = hours.iter().filter(|hour| *hour != hours.last);
+    let all = once(hours.last).chain(before).flat_map(|hour| {
         let range = IdRange::of_times(Some(from.max(hour.start())), Some(hour.end()));
         let range = range.unwrap_or_else(|| hour.ids());
         let shards = logs.logs.iter();
@@ -343,4 +346,44 @@ fn within<'a>(
         })
     });
     parts.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log_shard::LogShards;
+    use time::macros::utc_datetime;
+
+    const NOW: UtcDateTime = utc_datetime!(2026-11-23 12:30);
+
+    fn logs(count: usize) -> Logs {
+        let tenant = |number: usize| format!("t{number}").parse().unwrap();
+        let logs = (0..count).map(|number| (tenant(number), LogShards::default()));
+        Logs {
+            logs: logs.collect(),
+            is_cut: false,
+        }
+    }
+
+    #[test]
+    fn a_log_has_a_part_in_each_hour_that_is_cut_to_what_is_meant() {
+        let logs = logs(2);
+        let from = NOW - Duration::minutes(45);
+        let (parts, is_cut) = parts(&logs, from, NOW);
+        assert_eq!((parts.len(), is_cut), (4, false));
+        let times = parts.iter().map(|part| part.range.times().0);
+        let noon = utc_datetime!(2026-11-23 12:00);
+        assert_eq!(times.flatten().collect::<Vec<_>>(), [noon, noon, from, from]);
+    }
+
+    #[test]
+    fn of_more_than_may_be_looked_into_the_last_hour_is_whole_and_the_earliest_are_next() {
+        let logs = logs(1_500);
+        let (parts, is_cut) = parts(&logs, NOW - Duration::hours(9), NOW);
+        assert_eq!((parts.len(), is_cut), (MAX_PARTS, true));
+        let of = |hour: LogHour| parts.iter().filter(|part| part.hour == hour).count();
+        let first = LogHour::at(NOW - Duration::hours(9));
+        let counts = [LogHour::at(NOW), first, first.next(), first.next().next()].map(of);
+        assert_eq!(counts, [1_500, 1_500, 1_000, 0]);
+    }
 }
