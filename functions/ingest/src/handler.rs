@@ -14,8 +14,10 @@ use pillarbox_domain::tenant_settings::{
 };
 use pillarbox_domain::{Clock, CloudEvent, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_type};
+use pillarbox_runtime::metrics::Metrics;
 
 use crate::answers::{answer, answer_batch, not_a_batch, not_atomic, refusal};
+use crate::figures::{self, Types};
 use crate::parameters::Parameters;
 use crate::schemas::fitting;
 
@@ -37,10 +39,12 @@ pub(crate) struct Ingest<L, T, S, C> {
     pub(crate) schemas: SchemaCheck<S>,
     /// Dates and names them.
     pub(crate) clock: C,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// What a request brought: one event, or a batch with an outcome each.
-enum Outcome {
+pub(crate) enum Outcome {
     One(Published),
     Batch(Vec<Result<Published, Problem>>),
 }
@@ -54,10 +58,12 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
             .as_ref()
             .ok()
             .map(|caller| caller.tenant().to_string());
+        let mut types = Types::default();
         let outcome = match caller {
-            Ok(caller) => self.publish(&caller, request).await,
+            Ok(caller) => self.publish(&caller, request, &mut types).await,
             Err(problem) => Err(problem),
         };
+        figures::measure(&self.metrics, &types, &outcome);
         let log = |outcome: &Result<Published, Problem>| log(tenant.as_deref(), outcome, started);
         match outcome {
             Ok(Outcome::One(published)) => {
@@ -75,17 +81,27 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
         }
     }
 
-    async fn publish(&self, caller: &Caller, request: &Request) -> Result<Outcome, Problem> {
+    /// Takes in what a request brings, and notes what it was.
+    async fn publish(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        types: &mut Types,
+    ) -> Result<Outcome, Problem> {
         let tenant = caller.require(Scope::Publish)?;
         let parameters = Parameters::of(request)?;
         if media_type(request) == BATCH_CONTENT_TYPE {
-            let published = self.publish_batch(tenant, request, parameters).await?;
+            let published = self
+                .publish_batch(tenant, request, parameters, types)
+                .await?;
             return Ok(Outcome::Batch(published));
         }
         if parameters.atomic {
             return Err(Problem::invalid_field("atomic", "is for batches only"));
         }
-        let event = event(request)?;
+        let event = event(request);
+        types.push(&event);
+        let event = event?;
         let settings = self.tenants.of(tenant).await?;
         let fitting = fitting(&self.schemas, tenant, &settings.schemas, event).await;
         let event = fitting.map_err(refusal)?;
@@ -100,8 +116,10 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
         tenant: &TenantId,
         request: &Request,
         parameters: Parameters,
+        types: &mut Types,
     ) -> Result<Vec<Result<Published, Problem>>, Problem> {
         let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
+        events.iter().for_each(|event| types.push(event));
         let settings = self.tenants.of(tenant).await?;
         let mut fit = Vec::with_capacity(events.len());
         for event in events {

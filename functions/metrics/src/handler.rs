@@ -13,13 +13,15 @@ use pillarbox_domain::sweep::SweepStore;
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::trouble::RetryingCount;
 use pillarbox_domain::{Clock, ErrorChain, StoreError};
+use pillarbox_runtime::metrics::Metrics;
 
 use crate::summary::{Figures, Summary};
 
-/// What figures are read from, and what rolls minutes up.
-pub(crate) struct Metrics<'a, G, W, R, L, T, D, S, U, C> {
+/// What figures are read from, where they are told, and what rolls minutes up.
+pub(crate) struct Handler<'a, G, W, R, L, T, D, S, U, C> {
     pub(crate) gauges: Gauges<'a, G, W, R, L, T, D, S, C>,
     pub(crate) roller: Roller<'a, R, U, C>,
+    pub(crate) metrics: Metrics,
 }
 
 /// Why a call has failed. What could be read is told all the same, and the next minute's call does all of it again.
@@ -31,7 +33,7 @@ pub(crate) enum InvocationError {
     Roll(#[source] StoreError),
 }
 
-impl<G, W, R, L, T, D, S, U, C> Metrics<'_, G, W, R, L, T, D, S, U, C>
+impl<G, W, R, L, T, D, S, U, C> Handler<'_, G, W, R, L, T, D, S, U, C>
 where
     G: Tenants + TenantSettingsReader + Sync,
     W: SweepStore + Sync,
@@ -54,7 +56,7 @@ where
         let started = Instant::now();
         let found = self.gauges.read().await.map_err(InvocationError::Gauges)?;
         let (figures, fault) = Figures::of(found, self.gauges.clock.now());
-        figures.tell(started);
+        figures.tell(&self.metrics, started);
         match fault {
             Some(fault) => Err(InvocationError::Gauges(fault)),
             None => Ok(figures),

@@ -12,15 +12,19 @@ use pillarbox_runtime::process::serve;
 use serde::de::IgnoredAny;
 
 use config::Config;
-use handler::Metrics;
+use handler::Handler;
 use parts::Parts;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let parts = Parts::new(Config::read(Env::of_process())?);
-    let metrics = Metrics {
+    let handler = Handler {
         gauges: parts.gauges(),
         roller: parts.roller(),
+        metrics: parts.metrics.clone(),
     };
-    serve(async |_: IgnoredAny| Ok(metrics.run().await?)).await
+    serve(&parts.metrics, async |_: IgnoredAny| {
+        Ok(handler.run().await?)
+    })
+    .await
 }

@@ -8,6 +8,7 @@ use pillarbox_domain::gauges::{Gauges, KnownLogs, Standings};
 use pillarbox_domain::stats::Roller;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
+use pillarbox_runtime::metrics::Metrics;
 
 use crate::config::Config;
 
@@ -23,6 +24,8 @@ pub(crate) struct Parts {
     rows: DynamoTroubledDeliveries,
     letters: DynamoLetters<S3Payloads>,
     standings: Standings,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// The figures' sources on AWS.
@@ -41,7 +44,7 @@ pub(crate) type PartsGauges<'a> = Gauges<
 impl Parts {
     /// Makes them, and begins to log.
     pub(crate) fn new(config: Config) -> Self {
-        let clients = config.process.start();
+        let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
         let clock = SystemClock::default();
         let dynamodb = || clients.dynamodb();
         let outbox = || config.outbox_table.clone();
@@ -58,6 +61,7 @@ impl Parts {
             letters: DynamoLetters::new(dynamodb(), config.dead_letter_table, payloads),
             standings: Standings::default(),
             clock,
+            metrics,
         }
     }
 

@@ -4,6 +4,11 @@ use std::time::Instant;
 
 use pillarbox_domain::gauges::{Backlog, Counted, Totals, age};
 use pillarbox_domain::stats::Rolled;
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::{
+    DEAD_LETTERS_OPEN, DELIVERIES_RETRYING, OLDEST_DEAD_LETTER_AGE, OLDEST_PENDING_AGE,
+    OUTBOX_PENDING, SUSPENDED_SUBSCRIPTIONS,
+};
 use serde::Serialize;
 use time::UtcDateTime;
 
@@ -61,8 +66,21 @@ impl Figures {
         Some(counted.count)
     }
 
-    /// The one place that writes them.
-    pub(crate) fn tell(&self, started: Instant) {
+    /// The one place that writes them. A zero is told, too: an alarm that gets nothing does not know that all is well.
+    pub(crate) fn tell(&self, metrics: &Metrics, started: Instant) {
+        let gauges = [
+            (&OUTBOX_PENDING, self.outbox_pending),
+            (&OLDEST_PENDING_AGE, self.oldest_pending_age_seconds),
+            (&DELIVERIES_RETRYING, self.deliveries_retrying),
+            (&DEAD_LETTERS_OPEN, self.dead_letters_open),
+            (&OLDEST_DEAD_LETTER_AGE, self.oldest_dead_letter_age_seconds),
+            (&SUSPENDED_SUBSCRIPTIONS, self.suspended_subscriptions),
+        ];
+        for (gauge, figure) in gauges {
+            if let Some(figure) = figure {
+                metrics.record(gauge, (), number(figure));
+            }
+        }
         tracing::info!(
             outbox_pending = self.outbox_pending,
             oldest_pending_age_seconds = self.oldest_pending_age_seconds,
@@ -75,4 +93,12 @@ impl Figures {
             "gauges.read"
         );
     }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "no figure comes near 2^53, from where on whole numbers are rounded"
+)]
+fn number(figure: u64) -> f64 {
+    figure as f64
 }

@@ -13,6 +13,8 @@ use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::trouble::{DeliveryKey, RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, StoreError};
 use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded, read};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::{BATCH_SIZE, DELIVERY_RETRIES};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -36,6 +38,8 @@ pub(crate) struct Retry<T, N, L, S, U, Q, D, P, C> {
     pub(crate) suspensions: P,
     /// What time it is.
     pub(crate) clock: C,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// Reminders, or, when there are no records, the schedule's call for a pass over overdue rows.
@@ -101,6 +105,7 @@ where
     async fn retry_all(&self, records: &[Box<RawValue>]) -> Result<BatchAnswer, InvocationError> {
         let messages = records.iter().map(|record| message(record));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        self.metrics.record(&BATCH_SIZE, (), messages.len() as f64);
         let work = messages.into_iter().map(|(id, body)| async move {
             let retried = self.retry(&id, &body).await;
             retried.is_err().then_some(id)
@@ -116,14 +121,20 @@ where
             Err(reason) => Err(Failure::Malformed(reason.clone())),
         };
         log(message_id, key.as_ref().ok(), &retried, started);
-        if let Ok(Outcome {
-            suspended: Some(suspension),
-            ..
-        }) = &retried
-        {
-            log_suspended(suspension);
+        if let (Ok(key), Ok(outcome)) = (&key, &retried) {
+            self.measure(key, outcome);
+            outcome.suspended.iter().for_each(log_suspended);
         }
         retried
+    }
+
+    fn measure(&self, key: &DeliveryKey, outcome: &Outcome) {
+        let is_tried = outcome.retried != Retried::NotDue;
+        let subscription = Some(&key.subscription);
+        self.metrics
+            .add(&DELIVERY_RETRIES, subscription, usize::from(is_tried));
+        self.metrics
+            .suspended(usize::from(outcome.suspended.is_some()));
     }
 
     async fn retry_guarded(&self, key: &DeliveryKey) -> Result<Outcome, Failure> {

@@ -21,6 +21,8 @@ pub mod inbox;
 pub mod job_bus;
 pub mod jobs;
 pub mod letters;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod payloads;
 pub mod queried;
 pub mod queue_depths;
@@ -51,6 +53,8 @@ pub use inbox::MemoryInbox;
 pub use job_bus::{MemoryCaller, MemoryJobBus};
 pub use jobs::{MemoryJobQueue, MemoryJobs};
 pub use letters::MemoryLetters;
+#[cfg(feature = "metrics")]
+pub use metrics::MemoryMetrics;
 pub use payloads::MemoryPayloads;
 pub use queue_depths::MemoryQueueDepths;
 pub use queues::MemoryQueues;

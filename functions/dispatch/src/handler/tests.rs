@@ -1,5 +1,6 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
+mod figures;
 mod recorded_answers;
 
 use std::cell::RefCell;
@@ -13,8 +14,9 @@ use pillarbox_domain::{StoreError, Subscription};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryPayloads, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryMetrics, MemoryPayloads,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue,
+    MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -50,6 +52,7 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         rows: MemoryTroubledDeliveries::default(),
         reminders: MemoryRetryQueue::default(),
         suspensions: MemoryRegistry::default(),
+        metrics: MemoryMetrics::of("dispatch").metrics,
     }
 }
 
@@ -167,6 +170,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         rows,
         reminders,
         suspensions,
+        metrics,
         ..
     } = dispatch_to_connector();
     let dispatch = Dispatch {
@@ -182,6 +186,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         rows,
         reminders,
         suspensions,
+        metrics,
     };
     let answer = dispatch.handle(batch(&large())).await.unwrap();
     assert_eq!(answer, BatchAnswer::default());

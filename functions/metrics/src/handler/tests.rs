@@ -3,7 +3,9 @@
 use pillarbox_domain::gauges::{KnownLogs, Standings};
 use pillarbox_domain::registry::Registry;
 use pillarbox_testkit::builders::{subscription, tenant};
-use pillarbox_testkit::{ManualClock, MemoryBus, MemoryLetters, MemoryRegistry, MemoryRollups};
+use pillarbox_testkit::{
+    ManualClock, MemoryBus, MemoryLetters, MemoryMetrics, MemoryRegistry, MemoryRollups,
+};
 use serde_json::json;
 
 use super::*;
@@ -13,6 +15,7 @@ struct Bench {
     letters: MemoryLetters,
     rollups: MemoryRollups,
     standings: Standings,
+    metrics: MemoryMetrics,
 }
 
 impl Bench {
@@ -25,6 +28,7 @@ impl Bench {
             letters: MemoryLetters::default(),
             rollups: MemoryRollups::default(),
             standings: Standings::default(),
+            metrics: MemoryMetrics::of("metrics"),
         }
     }
 
@@ -32,7 +36,7 @@ impl Bench {
         let bus = &self.bus;
         let logs: KnownLogs<&MemoryRegistry, ManualClock> =
             KnownLogs::new(&bus.registry, bus.clock.clone());
-        let metrics = Metrics {
+        let handler = Handler {
             gauges: Gauges {
                 logs: &logs,
                 sweep: &bus.sweeps,
@@ -49,8 +53,16 @@ impl Bench {
                 rollups: &self.rollups,
                 clock: &bus.clock,
             },
+            metrics: self.metrics.metrics.clone(),
         };
-        metrics.run().await
+        handler.run().await
+    }
+
+    /// The values of the bus's gauges that were told since this was asked last.
+    fn gauges(&self) -> Vec<(String, f64)> {
+        let values = self.metrics.values().into_iter();
+        let of_bus = values.filter(|((_, member), _)| member.is_empty());
+        of_bus.map(|((name, _), values)| (name, values[0])).collect()
     }
 
     fn minutes_pass(&self, minutes: u64) {
@@ -82,6 +94,29 @@ async fn a_call_reads_every_figure_and_rolls_up_the_minutes_that_have_settled() 
         "minutes_rolled_again": 0,
     });
     assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn each_figure_is_a_gauge_and_so_is_a_zero() {
+    let bench = Bench::new().await;
+    bench.bus.logged("demo", "1", "order.created").await;
+    bench.minutes_pass(3);
+    bench.call().await.unwrap();
+    let expected = [
+        ("DeadLettersOpen", 0.0),
+        ("DeliveriesRetrying", 0.0),
+        ("OldestDeadLetterAge", 0.0),
+        ("OldestPendingAge", 180.0),
+        ("OutboxPending", 1.0),
+        ("SuspendedSubscriptions", 0.0),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value));
+    assert_eq!(bench.gauges(), expected);
+    // What cannot be read is no zero.
+    bench.letters.fail_after(0);
+    bench.call().await.unwrap_err();
+    let names: Vec<String> = bench.gauges().into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["DeliveriesRetrying", "OldestPendingAge", "OutboxPending"]);
 }
 
 #[tokio::test]
