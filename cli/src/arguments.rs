@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    archive, dead_letters, dispatch, events, jobs, journey, keys, outbox, publish, redrive, replay,
-    schedules, schemas, subscriptions, tenants, verify,
+    archive, dead_letters, dispatch, doctor, events, jobs, journey, keys, outbox, publish, redrive,
+    replay, schedules, schemas, subscriptions, tail, tenants, top, verify,
 };
 use crate::error::Error;
 use crate::output::Output;
@@ -69,8 +69,14 @@ pub enum Command {
     /// Hours of the log in the archive
     #[command(subcommand)]
     Archive(archive::ArchiveCommand),
-    /// Ask the bus whether it is well
+    /// Ask the bus whether it answers
     Health,
+    /// Examine the bus check by check, and say what to do (administrators only)
+    Doctor(doctor::DoctorArgs),
+    /// Rates, latencies and what waits, redrawn each second until Ctrl-C
+    Top(top::TopArgs),
+    /// Print events as they come, until Ctrl-C
+    Tail(tail::TailArgs),
 }
 
 /// Options that every command takes, before or after its name.

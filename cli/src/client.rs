@@ -3,10 +3,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::UtcDateTime;
+use time::format_description::well_known::Rfc2822;
 
 use crate::arguments::ApiKey;
 use crate::error::Error;
@@ -33,6 +35,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// `Retry-After` in its form of whole seconds, the only one that the bus sends.
     pub retry_after: Option<Duration>,
+    /// When it was sent by the bus's clock, to the second.
+    pub date: Option<UtcDateTime>,
     pub body: Vec<u8>,
 }
 
@@ -210,6 +214,7 @@ impl BusClient {
         Ok(Answer {
             status: response.status(),
             retry_after: retry_after(response.headers()),
+            date: date(response.headers()),
             body: response.bytes().await?.to_vec(),
         })
     }
@@ -278,6 +283,12 @@ fn is_loopback(base: &Url) -> bool {
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
+/// `Date`, which is in the format of mails (<https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7>).
+fn date(headers: &HeaderMap) -> Option<UtcDateTime> {
+    let text = headers.get(DATE)?.to_str().ok()?;
+    UtcDateTime::parse(text, &Rfc2822).ok()
+}
+
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(RETRY_AFTER)?
@@ -320,6 +331,14 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_an_answer_is_read() {
+        let headers = |text| HeaderMap::from_iter([(DATE, HeaderValue::from_static(text))]);
+        let sent = date(&headers("Mon, 23 Nov 2026 12:00:07 GMT"));
+        assert_eq!(sent, Some(time::macros::utc_datetime!(2026-11-23 12:00:07)));
+        assert_eq!(date(&headers("today")), None);
+    }
+
+    #[test]
     fn segments_are_escaped() {
         let base = parse_base("https://bus.example.com").unwrap();
         assert_eq!(endpoint(&base, &["v1", "a/b?c"]).path(), "/v1/a%2Fb%3Fc");
@@ -355,6 +374,7 @@ mod tests {
         let answer = Answer {
             status: StatusCode::UNAUTHORIZED,
             retry_after: None,
+            date: None,
             body: br#"{"title":"Unknown key","detail":"no key pbk_demo_secret"}"#.to_vec(),
         };
         assert_eq!(

@@ -142,6 +142,8 @@ pub enum Error {
     NoArchive { path: String },
     #[error("{}: docs/integrity.md says what each means and what to do", count(*findings, "finding"))]
     FoundWrong { findings: u64 },
+    #[error("{} failed: docs/health.md says what each means", count(*failed, "check"))]
+    Unwell { failed: u64 },
     #[error(transparent)]
     NotVerified(Box<Error>),
     #[error("no random bytes from the operating system, so no key was made")]
@@ -186,6 +188,7 @@ impl Error {
             | Self::JobPaused { .. }
             | Self::JobCancelled { .. }
             | Self::FoundWrong { .. }
+            | Self::Unwell { .. }
             | Self::NoRandomness(_)
             | Self::Output(_) => 1,
         }

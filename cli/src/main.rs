@@ -15,6 +15,7 @@ mod members;
 mod output;
 mod pages;
 mod paint;
+mod patience;
 mod problem;
 mod retry;
 mod times;

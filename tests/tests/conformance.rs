@@ -24,7 +24,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnConsumedCapacity, Trans
 use futures::future::join_all;
 use pillarbox_aws::{
     Cancelled, DynamoActiveHours, DynamoEventLog, DynamoInbox, DynamoJobs, DynamoLetters,
-    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSeals,
+    DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoRollups, DynamoSeals,
     DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries, decode_stream_image,
     encode_event_item, explain_cancelled, keys, outbox_put,
 };
@@ -183,6 +183,14 @@ async fn deliveries_in_trouble_conform() {
 }
 
 #[tokio::test]
+async fn the_count_of_deliveries_that_are_tried_again_conforms() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let rows = DynamoTroubledDeliveries::new(engine.client, table);
+    conformance::trouble::retrying_count(&rows, &ManualClock::default()).await;
+}
+
+#[tokio::test]
 async fn receipts_conform() {
     let engine = Engine::of_process();
     let table = engine.table("OutboxTable").await.name;
@@ -191,6 +199,14 @@ async fn receipts_conform() {
     conformance::receipts::receipts_of_events(&receipts, &clock).await;
     clock.advance(Duration::from_secs(3_600));
     conformance::receipts::receipts_of_a_time(&receipts, &clock).await;
+}
+
+#[tokio::test]
+async fn rollups_conform() {
+    let engine = Engine::of_process();
+    let table = engine.table("OutboxTable").await.name;
+    let rollups = DynamoRollups::new(engine.client, table);
+    conformance::rollups::rollups(&rollups, &ManualClock::default()).await;
 }
 
 #[tokio::test]

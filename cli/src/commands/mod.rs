@@ -3,6 +3,7 @@
 pub mod archive;
 pub mod dead_letters;
 pub mod dispatch;
+pub mod doctor;
 pub mod events;
 pub mod health;
 pub mod jobs;
@@ -15,7 +16,9 @@ pub mod replay;
 pub mod schedules;
 pub mod schemas;
 pub mod subscriptions;
+pub mod tail;
 pub mod tenants;
+pub mod top;
 pub mod verify;
 
 use crate::arguments::{Cli, Command};
@@ -45,5 +48,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Verify(args) => verify::run(args, global).await,
         Command::Archive(command) => archive::run(command, global).await,
         Command::Health => health::run(global).await,
+        Command::Doctor(args) => doctor::run(args, global).await,
+        Command::Top(args) => top::run(args, global).await,
+        Command::Tail(args) => tail::run(args, global).await,
     }
 }

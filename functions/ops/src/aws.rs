@@ -12,6 +12,7 @@ use crate::config::Names;
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::health::{AwsExaminer, examiner};
 use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
@@ -34,6 +35,7 @@ pub(crate) type AwsOps = Ops<
     S3Archive,
     DynamoJobs,
     SqsJobQueue,
+    AwsExaminer,
 >;
 
 /// Everything that the API is made of.
@@ -50,7 +52,8 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
             registry.clone(),
             clock.clone(),
         ),
-        jobs: Jobs::on_aws(clients, names, clock),
+        jobs: Jobs::on_aws(clients, names, clock.clone()),
+        examiner: examiner(clients, names, &clock),
         deliveries: Deliveries::on_aws(clients, names),
         vault: Vault::on_aws(clients, names),
         registry,

@@ -34,6 +34,12 @@ pub(crate) struct Names {
     pub(crate) job_table: String,
     /// What calls their workers.
     pub(crate) job_queue_url: String,
+    /// What failed for good, on its way to its table.
+    pub(crate) dead_letter_queue_url: String,
+    /// Reminders of deliveries that are tried again.
+    pub(crate) retry_queue_url: String,
+    /// Events that the sweep found.
+    pub(crate) sweep_queue_url: String,
     /// What a subscriber queue's name begins with; dispatch may send to no other.
     pub(crate) subscriber_queue_prefix: String,
 }
@@ -52,6 +58,9 @@ impl Config {
         let archive_bucket = env.required("ARCHIVE_BUCKET");
         let job_table = env.required("JOB_TABLE");
         let job_queue_url = env.required("JOB_QUEUE_URL");
+        let dead_letter_queue_url = env.required("DEAD_LETTER_QUEUE_URL");
+        let retry_queue_url = env.required("RETRY_QUEUE_URL");
+        let sweep_queue_url = env.required("SWEEP_QUEUE_URL");
         let subscriber_queue_prefix = env.required("SUBSCRIBER_QUEUE_PREFIX");
         env.finish(|| {
             let names = Names {
@@ -65,6 +74,9 @@ impl Config {
                 archive_bucket: archive_bucket?,
                 job_table: job_table?,
                 job_queue_url: job_queue_url?,
+                dead_letter_queue_url: dead_letter_queue_url?,
+                retry_queue_url: retry_queue_url?,
+                sweep_queue_url: sweep_queue_url?,
                 subscriber_queue_prefix: subscriber_queue_prefix?,
             };
             Some(Self {

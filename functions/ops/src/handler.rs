@@ -9,6 +9,7 @@ use pillarbox_domain::credential::{ApiKey, SECRET_BYTES, Scope, StoredKey};
 use pillarbox_domain::dispatch::DeliveryQueues;
 use pillarbox_domain::dispatch_switch::DispatchSwitch;
 use pillarbox_domain::event_query::{EventBodies, LogIndex};
+use pillarbox_domain::health::Examine;
 use pillarbox_domain::job::{JobQueue, JobStore};
 use pillarbox_domain::letters::LetterStore;
 use pillarbox_domain::receipt::{ReceiptLedger, ReceiptReader};
@@ -32,10 +33,10 @@ use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
-use crate::{dispatch, schedules, schemas, subscriptions};
+use crate::{dispatch, health, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -52,14 +53,16 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K> {
     pub(crate) switch: W,
     /// What is sent again at its times.
     pub(crate) schedules: H,
+    /// What looks whether the bus is well.
+    pub(crate) examiner: N,
     /// What a subscriber queue's name begins with.
     pub(crate) queue_prefix: String,
     /// Fills a buffer with random bytes from the system.
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, E>
-    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K>
+impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N, E>
+    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -77,6 +80,7 @@ where
     A: ArchiveReader + Sync,
     J: JobStore + Sync,
     K: JobQueue + Sync,
+    N: Examine,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
 {
@@ -104,6 +108,7 @@ where
         }
         match route {
             "GET /v1/health" => Ok(json(StatusCode::OK, &object!({ "status": "ok" }))),
+            "GET /v1/health/deep" => health::show(&self.examiner, request).await,
             "GET /v1/events" => self.events.list(&self.registry, request).await,
             "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
             "GET /v1/events/{event_id}/journey" => self.journey(request).await,

@@ -7,6 +7,7 @@ mod dead_letters;
 mod dispatch;
 mod events;
 mod handler;
+mod health;
 mod integrity;
 mod jobs;
 mod journey;

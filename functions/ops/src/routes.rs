@@ -2,7 +2,7 @@
 
 /// Path templates and what `Allow` says of each; where a path fits two, the first tells. A subscription may be named
 /// `test`; no dead letter is named `redrive`. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 37] = [
+const PATHS: [(&str, &str); 38] = [
     ("/v1/archive", "GET"),
     ("/v1/dead-letters", "GET"),
     ("/v1/dead-letters/redrive", "POST"),
@@ -16,6 +16,7 @@ const PATHS: [(&str, &str); 37] = [
     ("/v1/events/{event_id}", "GET"),
     ("/v1/events/{event_id}/journey", "GET"),
     ("/v1/health", "GET"),
+    ("/v1/health/deep", "GET"),
     ("/v1/integrity", "GET"),
     ("/v1/jobs", "GET"),
     ("/v1/jobs/{job_id}", "GET"),

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::dead_letters::DeadLetters;
 use crate::events::Events;
 use crate::handler::Ops;
+use crate::health::tests::{TestExaminer, examiner};
 use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
@@ -37,6 +38,7 @@ pub(crate) type TestOps = Ops<
     MemoryArchive,
     MemoryJobs,
     MemoryJobQueue,
+    TestExaminer,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
 
@@ -91,6 +93,7 @@ pub(crate) fn ops() -> TestOps {
         },
         switch: MemorySwitch(Mutex::new(SwitchState::Enabled)),
         schedules: MemorySchedules::new(clock.clone()),
+        examiner: examiner(&clock),
         queue_prefix: "pillarbox-sub-".to_owned(),
         random,
     }

@@ -8,10 +8,10 @@ use pillarbox_domain::job::{Parts, Ports};
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
+use pillarbox_runtime::sleeper::TokioSleeper;
 
 use crate::config::Config;
 use crate::handler::{BUDGET, Replay};
-use crate::sleeper::TokioSleeper;
 
 /// Workers on what the configuration names.
 pub(crate) fn replay(config: Config) -> Replay<impl Ports, SqsVisibility> {

@@ -4,7 +4,6 @@
 mod aws;
 mod config;
 mod handler;
-mod sleeper;
 
 use lambda_runtime::Error;
 use pillarbox_runtime::env::Env;

@@ -10,6 +10,7 @@ use pillarbox_domain::payload::PayloadKey;
 use pillarbox_domain::receipt::{BatchId, Bucket};
 use pillarbox_domain::schedule::ScheduleName;
 use pillarbox_domain::schema::{SchemaType, SchemaVersion};
+use pillarbox_domain::stats::Minute;
 use pillarbox_domain::trouble::DeliveryKey;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId, event_key};
 use sha2::{Digest, Sha256};
@@ -138,6 +139,63 @@ pub const SEAL_HOLD: &str = "HOLD";
 pub const SWEEP: &str = "SWEEP";
 /// The sort key below [`SWEEP`].
 pub const WATERMARK: &str = "WATERMARK";
+
+/// The partition of the outbox that says how far rolling up has come; its one sort key is [`WATERMARK`].
+pub const STATS: &str = "STATS";
+
+/// The partition of the outbox in which it is noted that a minute of a tenant is stale; its sort keys are made of
+/// [`stale`].
+pub const STALE: &str = "STALE";
+
+/// `<yyyymmddhhmm>#<tenant>`: a stale minute below [`STALE`]. They are in the order of minutes.
+pub fn stale(minute: Minute, tenant: &TenantId) -> String {
+    format!(
+        "{}{:02}#{tenant}",
+        compact_hour(minute.hour()),
+        minute.number()
+    )
+}
+
+/// The way back from [`stale`].
+pub fn parse_stale(key: &str) -> Option<(Minute, TenantId)> {
+    let (minute, tenant) = key.split_once('#')?;
+    let (hour, number) = (minute.get(..10)?, minute.get(10..)?);
+    let minute = Minute::of_hour(parse_hour(hour)?, number.parse().ok()?)?;
+    let tenant = tenant.parse().ok()?;
+    (stale(minute, &tenant) == key).then_some((minute, tenant))
+}
+
+/// `T#<tenant>#STATS#<yyyymmddhh>`: the rollups of an hour of a tenant's events, and which of them are stale.
+pub fn rollups(tenant: &TenantId, hour: LogHour) -> String {
+    format!("T#{tenant}#STATS#{}", compact_hour(hour))
+}
+
+/// `<mm>`: that a minute is stale, below [`rollups`]. It comes before the minute's rollup, so that it is read first.
+pub fn stale_mark(minute: Minute) -> String {
+    format!("{:02}", minute.number())
+}
+
+/// `<mm>#<part>`: a part of a minute's rollup below [`rollups`], in four digits so that they sort.
+pub fn rollup(minute: Minute, part: usize) -> String {
+    format!("{:02}#{part:04}", minute.number())
+}
+
+/// What no part of this minute's rollup, and nothing of an earlier minute, stands after below [`rollups`].
+pub fn rollup_end(minute: Minute) -> String {
+    // `$` comes after `#`.
+    format!("{:02}$", minute.number())
+}
+
+/// The way back from [`stale_mark`] and [`rollup`], which has a part.
+pub fn parse_rollup(hour: LogHour, key: &str) -> Option<(Minute, Option<usize>)> {
+    let (number, part) = match key.split_once('#') {
+        None => (key, None),
+        Some((number, part)) => (number, Some(part.parse().ok()?)),
+    };
+    let minute = Minute::of_hour(hour, number.parse().ok()?)?;
+    let written = part.map_or_else(|| stale_mark(minute), |part| rollup(minute, part));
+    (written == key).then_some((minute, part))
+}
 
 /// The partition key of the outbox's index `ByDue`.
 pub const DUE_PK: &str = "due_pk";
@@ -552,6 +610,31 @@ mod tests {
             "2026112307#",
         ] {
             assert_eq!(parse_reopened(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn rollups_and_stale_minutes_come_back_and_a_mark_comes_before_its_rollup() {
+        let minute = Minute::at(time::macros::utc_datetime!(2026-11-23 07:05:30));
+        let hour = minute.hour();
+        assert_eq!(rollups(&demo(), hour), "T#demo#STATS#2026112307");
+        assert_eq!(stale(minute, &demo()), "202611230705#demo");
+        assert_eq!(parse_stale("202611230705#demo"), Some((minute, demo())));
+        let (mark, first, tenth) = (stale_mark(minute), rollup(minute, 0), rollup(minute, 10));
+        assert!(rollup_end(minute.previous()) < mark && mark < first && first < tenth);
+        assert!(tenth < rollup_end(minute) && rollup_end(minute) < stale_mark(minute.next()));
+        assert_eq!(parse_rollup(hour, &mark), Some((minute, None)));
+        assert_eq!(parse_rollup(hour, &tenth), Some((minute, Some(10))));
+        for foreign in ["", "5", "60", "05#", "05#1", "x#0001"] {
+            assert_eq!(parse_rollup(hour, foreign), None, "{foreign}");
+        }
+        for foreign in [
+            "",
+            "2026112307#demo",
+            "202611230760#demo",
+            "20261123075#demo",
+        ] {
+            assert_eq!(parse_stale(foreign), None, "{foreign}");
         }
     }
 }

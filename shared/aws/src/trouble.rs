@@ -9,12 +9,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::ReturnValue;
+use aws_sdk_dynamodb::types::{ReturnValue, Select};
 use futures::future::try_join_all;
+use pillarbox_domain::gauges::Counted;
 use pillarbox_domain::log_hour::{IdRange, Order, Position};
 use pillarbox_domain::trouble::{
-    DeliveryKey, GRACE, HOLD, OpenStatus, TroubleLedger, TroubledDeliveries, TroubledDelivery,
-    TroubledEvents,
+    DeliveryKey, GRACE, HOLD, OpenStatus, RetryingCount, TroubleLedger, TroubledDeliveries,
+    TroubledDelivery, TroubledEvents,
 };
 use pillarbox_domain::{EventId, StoreError, TenantId};
 use time::UtcDateTime;
@@ -65,6 +66,39 @@ impl DynamoTroubledDeliveries {
             .await
             .map_err(|error| store_error("Query", error))?;
         answer.items().iter().map(overdue_key).collect()
+    }
+
+    /// Rows of one part of `ByDue`, in as many pages as they take.
+    async fn count_in(&self, part: u8, limit: usize) -> Result<Counted, StoreError> {
+        let count = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(BY_DUE)
+            .key_condition_expression("due_pk = :part")
+            .expression_attribute_values(":part", s(keys::due(part)))
+            .select(Select::Count);
+        let (mut counted, mut from) = (0, None);
+        while counted < limit {
+            let left = i32::try_from(limit - counted).unwrap_or(i32::MAX);
+            let page = count.clone().limit(left).set_exclusive_start_key(from);
+            let page = page.send().await;
+            let page = page.map_err(|error| store_error("Query", error))?;
+            counted += usize::try_from(page.count()).unwrap_or_default();
+            let Some(last) = page.last_evaluated_key else {
+                return Ok(Counted::all(counted));
+            };
+            from = Some(last);
+        }
+        Ok(Counted::all(counted).unless_cut(true))
+    }
+}
+
+impl RetryingCount for DynamoTroubledDeliveries {
+    async fn retrying(&self, limit: usize) -> Result<Counted, StoreError> {
+        let parts = (0..keys::DUE_PARTS).map(|part| self.count_in(part, limit));
+        let counts = try_join_all(parts).await?;
+        Ok(counts.into_iter().fold(Counted::default(), Counted::plus))
     }
 }
 

@@ -41,6 +41,11 @@ impl Bucket {
         Self(self.0 + 1)
     }
 
+    /// The one before it.
+    pub fn previous(self) -> Self {
+        Self(self.0 - 1)
+    }
+
     /// Its first second.
     pub fn start(self) -> UtcDateTime {
         UtcDateTime::from_unix_timestamp(self.0 * BUCKET_SECONDS).unwrap_or(UtcDateTime::MAX)

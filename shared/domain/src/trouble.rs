@@ -12,6 +12,7 @@ use time::UtcDateTime;
 use crate::dead_letter::Failure;
 use crate::delivery::{Delivery, Message, TENANT_ATTRIBUTE};
 use crate::event_id::EventId;
+use crate::gauges::Counted;
 use crate::log_hour::IdRange;
 use crate::logged_event::LoggedEvent;
 use crate::store_error::StoreError;
@@ -228,6 +229,12 @@ pub trait TroubleLedger {
         range: IdRange,
         limit: usize,
     ) -> impl Future<Output = Result<TroubledEvents, StoreError>> + Send;
+}
+
+/// How many rows are retrying, of all tenants together. It may be some moments behind the rows themselves.
+pub trait RetryingCount {
+    /// Counts them, up to `limit` in each of the few parts that the store keeps them in.
+    fn retrying(&self, limit: usize) -> impl Future<Output = Result<Counted, StoreError>> + Send;
 }
 
 /// The queue that says when to look at a row.

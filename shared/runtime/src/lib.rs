@@ -8,4 +8,5 @@ pub mod env;
 pub mod http;
 pub mod metrics;
 pub mod process;
+pub mod sleeper;
 pub mod telemetry;

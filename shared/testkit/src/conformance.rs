@@ -7,6 +7,7 @@
 pub mod jobs;
 pub mod queries;
 pub mod receipts;
+pub mod rollups;
 pub mod subscriptions;
 pub mod trouble;
 

@@ -5,8 +5,8 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use pillarbox_domain::job::{
-    ChangeJob, Changed, Created, FailedEvent, Holder, Job, JobId, JobQueue, JobState, JobStore,
-    JobsPage, LEASE, MAX_NEW_UNITS, Plan, Saved, Turn, Unit,
+    ChangeJob, Changed, Created, FailedEvent, Holder, IdleJobs, Job, JobId, JobQueue, JobState,
+    JobStore, JobsPage, LEASE, MAX_NEW_UNITS, Plan, Saved, Turn, Unit,
 };
 use pillarbox_domain::log_hour::Position;
 use pillarbox_domain::{EventId, StoreError, SubscriptionId, TenantId};
@@ -353,6 +353,21 @@ impl JobStore for MemoryJobs {
             kept.get_mut(place).unwrap().touched_at = now;
         }
         Ok(found.into_iter().map(|(_, place)| place).collect())
+    }
+}
+
+impl IdleJobs for MemoryJobs {
+    async fn idle(
+        &self,
+        now: UtcDateTime,
+        idle: Duration,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        self.call()?;
+        let kept = self.kept.lock().unwrap();
+        let at_rest = kept.iter().filter(|(_, kept)| kept.is_idle(now, idle));
+        let places = at_rest.map(|(place, _)| place.clone());
+        Ok(places.take(limit).collect())
     }
 }
 

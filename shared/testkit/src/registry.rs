@@ -125,6 +125,16 @@ impl Tenants for MemoryRegistry {
     }
 }
 
+impl Tenants for &MemoryRegistry {
+    async fn tenants(
+        &self,
+        after: Option<&TenantId>,
+        limit: usize,
+    ) -> Result<Vec<TenantId>, StoreError> {
+        (**self).tenants(after, limit).await
+    }
+}
+
 impl TenantSettingsReader for &MemoryRegistry {
     async fn settings(&self, tenant: &TenantId) -> Result<Option<TenantSettings>, StoreError> {
         (**self).settings(tenant).await

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use pillarbox_domain::gauges::Counted;
 use pillarbox_domain::log_hour::{IdRange, Order, Position};
 use pillarbox_domain::trouble::{
-    DeliveryKey, GRACE, HOLD, OpenStatus, RetryQueue, TroubleLedger, TroubleStatus,
+    DeliveryKey, GRACE, HOLD, OpenStatus, RetryQueue, RetryingCount, TroubleLedger, TroubleStatus,
     TroubledDeliveries, TroubledDelivery, TroubledEvents,
 };
 use pillarbox_domain::{EventId, StoreError, TenantId};
@@ -15,7 +16,7 @@ use time::UtcDateTime;
 /// How much earlier than its time a row may be taken.
 const SLACK: Duration = Duration::from_secs(1);
 
-/// Passes [`crate::conformance::trouble::troubled_deliveries`].
+/// Passes [`crate::conformance::trouble::troubled_deliveries`] and [`crate::conformance::trouble::retrying_count`].
 #[derive(Default)]
 pub struct MemoryTroubledDeliveries {
     rows: Mutex<BTreeMap<DeliveryKey, Row>>,
@@ -147,6 +148,15 @@ impl TroubledDeliveries for MemoryTroubledDeliveries {
             row.overdue_at = now + GRACE;
         }
         Ok(())
+    }
+}
+
+impl RetryingCount for MemoryTroubledDeliveries {
+    async fn retrying(&self, limit: usize) -> Result<Counted, StoreError> {
+        let rows = self.rows.lock().unwrap();
+        let is_retrying = |row: &&Row| next_attempt_at(&row.row).is_some();
+        let count = rows.values().filter(is_retrying).count();
+        Ok(Counted::all(count.min(limit)).unless_cut(count > limit))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryAnswers, MemoryEventLog, MemoryInbox, MemoryJobs,
-    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemorySchedules,
+    MemoryLetters, MemoryPayloads, MemoryReceipts, MemoryRegistry, MemoryRollups, MemorySchedules,
     MemorySweepStore, MemoryTroubledDeliveries, conformance,
 };
 
@@ -48,6 +48,7 @@ async fn the_memory_troubled_deliveries_conform() {
     let clock = ManualClock::default();
     conformance::trouble::troubled_deliveries(&MemoryTroubledDeliveries::default(), &clock).await;
     conformance::trouble::trouble_ledger(&MemoryTroubledDeliveries::default(), &clock).await;
+    conformance::trouble::retrying_count(&MemoryTroubledDeliveries::default(), &clock).await;
 }
 
 #[tokio::test]
@@ -101,4 +102,10 @@ async fn the_memory_schedules_conform() {
 async fn the_memory_sweep_store_conforms() {
     let clock = ManualClock::default();
     pillarbox_testkit::sweep::sweep_states(&MemorySweepStore::default(), &clock).await;
+}
+
+#[tokio::test]
+async fn the_memory_rollups_conform() {
+    let clock = ManualClock::default();
+    conformance::rollups::rollups(&MemoryRollups::default(), &clock).await;
 }

@@ -15,6 +15,7 @@ mod dead_letters;
 mod delivery;
 mod fifo;
 mod forms;
+mod health;
 mod patterns;
 mod queries;
 mod recovery;

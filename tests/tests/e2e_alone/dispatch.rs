@@ -6,6 +6,7 @@ use pillarbox_domain::guarded::guarded;
 use pillarbox_domain::{Clock, EventId};
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_tests::eventually;
+use pillarbox_tests::functions::Function;
 use pillarbox_tests::stack::{Queue, Stack, Tenant};
 use serde_json::{Value, json};
 
@@ -37,7 +38,23 @@ async fn published_while_it_is_paused(stack: &Stack, tenant: &Tenant) -> Vec<Eve
         assert_eq!(journey["state"], "PENDING", "{journey}");
         assert_eq!(journey["deliveries"], json!([]), "{journey}");
     }
+    what_waits_is_told(stack).await;
     ids
+}
+
+/// By the deep health, and by what the function `metrics` tells.
+async fn what_waits_is_told(stack: &Stack) {
+    let health = stack.seen_by_admin("/v1/health/deep").await.body;
+    let checks = health["checks"].as_array().unwrap();
+    let check = |name: &str| checks.iter().find(|check| check["name"] == name).unwrap();
+    assert_eq!(check("stream_mapping")["status"], "warn", "{health}");
+    let pending = check("pending_events")["figure"]["value"].as_u64().unwrap();
+    assert!(pending >= COUNT as u64, "{health}");
+    let told = stack.invoke(Function("metrics"), &json!({})).await;
+    assert!(
+        told["outbox_pending"].as_u64().unwrap() >= COUNT as u64,
+        "{told}"
+    );
 }
 
 async fn all_taken(queue: &Queue) -> BTreeSet<EventId> {

@@ -1,6 +1,5 @@
 //! Watching a job until it is over.
 
-use std::future::pending;
 use std::time::Duration;
 
 use clap::Args;
@@ -13,6 +12,7 @@ use crate::client::{Answer, BusClient};
 use crate::dice::jitter;
 use crate::error::Error;
 use crate::output::{Output, complain};
+use crate::patience::interrupted;
 use crate::problem::shown;
 use crate::retry::{RetryDecision, RetryPolicy};
 
@@ -141,12 +141,5 @@ fn verdict(job: &Job) -> Result<(), Error> {
             job: id,
         }),
         _ => Ok(()),
-    }
-}
-
-/// Ends when somebody wants to stop watching. From then on an interrupt does not end the process by itself.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        pending().await
     }
 }

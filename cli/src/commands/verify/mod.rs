@@ -13,13 +13,11 @@ use time::Duration;
 use self::progress::Progress;
 use self::report::{Audit, Report};
 use crate::arguments::Global;
-use crate::client::{Answer, BusClient};
-use crate::dice::jitter;
+use crate::client::BusClient;
 use crate::error::Error;
 use crate::pages::{self, Query};
 use crate::paint::Paint;
-use crate::retry::{RetryDecision, RetryPolicy};
-use crate::times;
+use crate::{patience, times};
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
@@ -68,7 +66,7 @@ async fn read(client: &BusClient, range: Query) -> Result<Report, Error> {
     loop {
         let mut query = range.clone();
         query.extend(pages::query([("cursor", cursor.as_deref())]));
-        let answer = patiently(client, &query).await?;
+        let answer = patience::get(client, &["v1", "integrity"], &query).await?;
         let audit: Audit = client.read(&answer)?;
         let next = audit.next_cursor.clone();
         report.take(audit);
@@ -77,23 +75,6 @@ async fn read(client: &BusClient, range: Query) -> Result<Report, Error> {
             Some(next) => cursor = Some(next),
             None => return Ok(report),
         }
-    }
-}
-
-/// A page, asked for again for as long as it may help: reading changes nothing.
-async fn patiently(client: &BusClient, query: &Query) -> Result<Answer, Error> {
-    let policy = RetryPolicy::default();
-    let mut attempt = 1;
-    loop {
-        let error = match client.get_with(&["v1", "integrity"], query).await {
-            Ok(answer) => return Ok(answer),
-            Err(error) => error,
-        };
-        match policy.decide(attempt, None, jitter()) {
-            RetryDecision::RetryAfter(wait) if error.passes() => tokio::time::sleep(wait).await,
-            _ => return Err(error),
-        }
-        attempt += 1;
     }
 }
 

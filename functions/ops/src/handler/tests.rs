@@ -191,6 +191,7 @@ async fn each_route_asks_for_its_scope() {
             "publish read",
         ),
         ("GET /v1/dispatch", "publish read operate"),
+        ("GET /v1/health/deep", "publish read operate"),
         ("POST /v1/dispatch/pause", "publish read operate"),
         ("POST /v1/dispatch/resume", "publish read operate"),
         ("GET /v1/events/{event_id}/journey", "publish operate"),

@@ -123,6 +123,36 @@ impl DynamoJobs {
         idle: Duration,
         limit: usize,
     ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        let mut idle_jobs = Vec::new();
+        for entry in self.unwritten(now - idle, limit).await? {
+            let (tenant, id) = key_of(&entry)?;
+            let is_held = self.is_held(&tenant, id, now).await?;
+            if self.touch(&tenant, id, &entry, now).await? && !is_held {
+                idle_jobs.push((tenant, id));
+            }
+        }
+        Ok(idle_jobs)
+    }
+
+    /// The same, and they stay as they are.
+    pub(super) async fn jobs_at_rest(
+        &self,
+        now: UtcDateTime,
+        idle: Duration,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        let mut at_rest = Vec::new();
+        for entry in self.unwritten(now - idle, limit).await? {
+            let (tenant, id) = key_of(&entry)?;
+            if !self.is_held(&tenant, id, now).await? {
+                at_rest.push((tenant, id));
+            }
+        }
+        Ok(at_rest)
+    }
+
+    /// What the index has of jobs of which nothing was written since.
+    async fn unwritten(&self, before: UtcDateTime, limit: usize) -> Result<Vec<Item>, StoreError> {
         let page = self
             .client
             .query()
@@ -132,20 +162,12 @@ impl DynamoJobs {
             .expression_attribute_names("#active", keys::ACTIVE_PK)
             .expression_attribute_names("#touched", keys::TOUCHED_MS)
             .expression_attribute_values(":active", s(keys::ACTIVE))
-            .expression_attribute_values(":before", millis(now - idle))
+            .expression_attribute_values(":before", millis(before))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
-            .await
-            .map_err(|error| store_error("Query", error))?;
-        let mut idle = Vec::new();
-        for entry in page.items() {
-            let (tenant, id) = key_of(entry)?;
-            let is_held = self.is_held(&tenant, id, now).await?;
-            if self.touch(&tenant, id, entry, now).await? && !is_held {
-                idle.push((tenant, id));
-            }
-        }
-        Ok(idle)
+            .await;
+        page.map(|page| page.items.unwrap_or_default())
+            .map_err(|error| store_error("Query", error))
     }
 
     async fn is_held(

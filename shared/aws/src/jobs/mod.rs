@@ -30,8 +30,8 @@ use aws_sdk_dynamodb::operation::update_item::{UpdateItemError, UpdateItemOutput
 use aws_sdk_dynamodb::types::TransactWriteItem;
 use aws_sdk_dynamodb::types::error::TransactionCanceledException;
 use pillarbox_domain::job::{
-    ChangeJob, Changed, Created, FailedEvent, Holder, Job, JobId, JobStore, JobsPage, Plan, Saved,
-    Turn, Unit,
+    ChangeJob, Changed, Created, FailedEvent, Holder, IdleJobs, Job, JobId, JobStore, JobsPage,
+    Plan, Saved, Turn, Unit,
 };
 use pillarbox_domain::log_hour::Position;
 use pillarbox_domain::{StoreError, TenantId};
@@ -320,6 +320,17 @@ impl JobStore for DynamoJobs {
         limit: usize,
     ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
         self.idle_jobs(now, idle, limit).await
+    }
+}
+
+impl IdleJobs for DynamoJobs {
+    async fn idle(
+        &self,
+        now: UtcDateTime,
+        idle: Duration,
+        limit: usize,
+    ) -> Result<Vec<(TenantId, JobId)>, StoreError> {
+        self.jobs_at_rest(now, idle, limit).await
     }
 }
 

@@ -47,8 +47,8 @@ pub use ports::{Caller, HandledPage, Parts, Ports, Sleeper};
 pub use query::{FailureList, FailureQuery, JobList, JobQuery};
 pub use shown::{ShownFailure, ShownJob, ShownTarget};
 pub use store::{
-    ChangeJob, Changed, Created, FailedEvent, Holder, JobQueue, JobStore, JobsPage, MAX_NEW_UNITS,
-    Saved,
+    ChangeJob, Changed, Created, FailedEvent, Holder, IdleJobs, JobQueue, JobStore, JobsPage,
+    MAX_NEW_UNITS, Saved,
 };
 pub use worker::{Ran, Run, Worker};
 

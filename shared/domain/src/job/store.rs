@@ -227,6 +227,18 @@ pub trait JobStore {
     ) -> impl Future<Output = Result<Vec<(TenantId, JobId)>, StoreError>> + Send;
 }
 
+/// Jobs of which nobody knows that they are worked on.
+pub trait IdleJobs {
+    /// Some jobs that are planned or run, of which nothing was written for `idle` and no unit is held. Unlike
+    /// [`JobStore::take_idle`] it leaves them as they are.
+    fn idle(
+        &self,
+        now: UtcDateTime,
+        idle: Duration,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<(TenantId, JobId)>, StoreError>> + Send;
+}
+
 /// The queue that calls workers: each message is one, until it finds nothing more to do.
 pub trait JobQueue {
     /// Calls this many workers, after a while.

@@ -27,13 +27,13 @@ const MAX_MERGED: usize = 20_000;
 
 /// The events of one bucket that stand in receipts. An id alone names no event: producers choose theirs.
 #[derive(Debug, Default)]
-pub(super) struct Receipted {
+pub(crate) struct Receipted {
     ids: HashMap<TenantId, HashSet<EventId>>,
     count: usize,
 }
 
 impl Receipted {
-    pub(super) fn of(receipts: Vec<Receipt>) -> Self {
+    pub(crate) fn of(receipts: Vec<Receipt>) -> Self {
         let mut receipted = Self::default();
         for group in receipts.into_iter().flat_map(|receipt| receipt.groups) {
             receipted.count += group.event_ids.len();
@@ -43,7 +43,7 @@ impl Receipted {
         receipted
     }
 
-    pub(super) fn has(&self, tenant: &TenantId, event_id: EventId) -> bool {
+    pub(crate) fn has(&self, tenant: &TenantId, event_id: EventId) -> bool {
         let of_tenant = self.ids.get(tenant);
         of_tenant.is_some_and(|ids| ids.contains(&event_id))
     }

@@ -51,6 +51,7 @@ use crate::tenant::TenantId;
 
 pub use frontier::Frontier;
 pub use hand_over::{HandOver, HandOverError, Handed};
+pub(crate) use ledger::Receipted as ReceiptedIds;
 pub use message::{MAX_MESSAGE_EVENTS, MalformedFound, messages, read_message};
 pub use run::Sweep;
 pub use slice::Slice;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use futures::future::join_all;
 use pillarbox_domain::Clock;
 use pillarbox_domain::job::{
-    ChangeJob, Changed, Counts, Created, FailedEvent, Holder, Job, JobId, JobSpec, JobState,
-    JobStore, KEPT, LEASE, MAX_NEW_UNITS, Plan, ReplayFilter, Saved, Target, Unit, UnitPart, Work,
+    ChangeJob, Changed, Counts, Created, FailedEvent, Holder, IdleJobs, Job, JobId, JobSpec,
+    JobState, JobStore, KEPT, LEASE, MAX_NEW_UNITS, Plan, ReplayFilter, Saved, Target, Unit,
+    UnitPart, Work,
 };
 use pillarbox_domain::letters::{LetterFilter, StateName};
 use pillarbox_domain::log_hour::{IdRange, LogHour, Position};
@@ -19,8 +20,8 @@ const SECOND: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(600);
 const MANY: usize = 1_000;
 
-/// The suite of [`JobStore`], on an empty one.
-pub async fn jobs<J: JobStore>(store: &J, clock: &ManualClock) {
+/// The suite of [`JobStore`] and [`IdleJobs`], on an empty one.
+pub async fn jobs<J: JobStore + IdleJobs>(store: &J, clock: &ManualClock) {
     a_job_is_kept_whole(store, clock).await;
     a_tenant_has_only_so_many_jobs_that_are_not_over(store, clock).await;
     of_concurrent_jobs_no_more_are_kept_than_may_be(store, clock).await;
@@ -688,7 +689,10 @@ async fn turns_follow_one_another<J: JobStore>(store: &J, clock: &ManualClock) {
     assert_eq!(wait.unwrap(), Duration::ZERO);
 }
 
-async fn jobs_of_which_nothing_was_written_are_found<J: JobStore>(store: &J, clock: &ManualClock) {
+async fn jobs_of_which_nothing_was_written_are_found<J: JobStore + IdleJobs>(
+    store: &J,
+    clock: &ManualClock,
+) {
     let owner = tenant("idle");
     let idle = async |limit| {
         let found = store.take_idle(clock.now(), IDLE, limit).await.unwrap();
@@ -705,12 +709,14 @@ async fn jobs_of_which_nothing_was_written_are_found<J: JobStore>(store: &J, clo
     done(change(store, clock, &over, ChangeJob::Cancel).await);
     assert_eq!(idle(MANY).await, []);
     clock.advance(IDLE + SECOND);
+    at_rest(store, clock, &[planning.id, worked_on.id]).await;
     let mut found = idle(1).await;
     found.extend(idle(MANY).await);
     found.sort();
     assert_eq!(found, [planning.id, worked_on.id]);
     // They count as written now.
     assert_eq!(idle(MANY).await, []);
+    at_rest(store, clock, &[]).await;
 
     // A unit that is held is worked on, however long nothing else is written.
     clock.advance(IDLE + SECOND);
@@ -724,12 +730,24 @@ async fn jobs_of_which_nothing_was_written_are_found<J: JobStore>(store: &J, clo
         let saved = store.save(owner, id, &claimed, holder, now).await;
         assert_eq!(saved.unwrap(), Saved::Yes);
     }
+    at_rest(store, clock, &[planning.id]).await;
     assert_eq!(idle(MANY).await, [planning.id]);
     clock.advance(IDLE + LEASE);
     assert!(
         idle(MANY).await.contains(&worked_on.id),
         "its worker is gone"
     );
+}
+
+/// These jobs of the tenant are at rest, and stay so when they are looked at.
+async fn at_rest<J: IdleJobs>(store: &J, clock: &ManualClock, expected: &[JobId]) {
+    for _ in 0..2 {
+        let found = store.idle(clock.now(), IDLE, MANY).await.unwrap();
+        let of_owner = found.iter().filter(|(owner, _)| *owner == tenant("idle"));
+        let mut ids: Vec<JobId> = of_owner.map(|(_, id)| *id).collect();
+        ids.sort();
+        assert_eq!(ids, expected);
+    }
 }
 
 async fn nothing_is_another_tenant_s<J: JobStore>(store: &J, clock: &ManualClock) {

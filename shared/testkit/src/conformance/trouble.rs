@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use pillarbox_domain::dead_letter::Failure;
+use pillarbox_domain::gauges::Counted;
 use pillarbox_domain::log_hour::{IdRange, Order, Position};
 use pillarbox_domain::trouble::{
-    Attempt, DeliveryKey, GRACE, HOLD, OpenStatus, TroubleLedger, TroubleStatus,
+    Attempt, DeliveryKey, GRACE, HOLD, OpenStatus, RetryingCount, TroubleLedger, TroubleStatus,
     TroubledDeliveries, TroubledDelivery, TroubledEvents,
 };
 use pillarbox_domain::{Clock, EventId, TenantId};
@@ -25,6 +26,28 @@ pub async fn troubled_deliveries<T: TroubledDeliveries>(rows: &T, clock: &Manual
     what_became_of_a_row_comes_back_and_is_final(rows, clock).await;
     a_row_that_nobody_looked_at_is_overdue_until_it_is_reminded_of(rows, clock).await;
     an_event_has_its_own_rows_only(rows, clock).await;
+}
+
+/// The suite of [`RetryingCount`], on rows of nobody else.
+pub async fn retrying_count<T>(rows: &T, clock: &ManualClock)
+where
+    T: TroubledDeliveries + RetryingCount,
+{
+    let retrying = async |limit| rows.retrying(limit).await.unwrap();
+    assert_eq!(retrying(10).await, Counted::all(0));
+    // Due or not, and whoever's they are; ids differ in their last byte, by which a store may part them.
+    for (owner, wait) in [("a", Duration::ZERO), ("b", GRACE), ("c", HOLD)] {
+        opened(rows, clock, owner, wait).await;
+    }
+    let row = opened(rows, clock, "d", Duration::ZERO).await;
+    assert_eq!(retrying(10).await, Counted::all(4));
+    let mut held = rows.hold(&row.key, clock.now()).await.unwrap().unwrap();
+    assert_eq!(retrying(10).await, Counted::all(4), "it is tried just now");
+    held.status = TroubleStatus::Recovered { at: clock.now() };
+    assert!(rows.settle(&held).await.unwrap());
+    assert_eq!(retrying(10).await, Counted::all(3));
+    let none = retrying(0).await;
+    assert_eq!((none.count, none.is_at_least), (0, true));
 }
 
 fn row(clock: &ManualClock, owner: &TenantId, wait: Duration) -> TroubledDelivery {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use pillarbox_domain::job::Sleeper;
 
 /// By waiting.
-pub(crate) struct TokioSleeper;
+#[derive(Clone, Copy, Debug)]
+pub struct TokioSleeper;
 
 impl Sleeper for TokioSleeper {
     async fn sleep(&self, lasting: Duration) {
