@@ -24,6 +24,8 @@ mod outbox;
 mod outbox_check;
 mod payloads;
 mod queues;
+#[cfg(test)]
+mod read_cost;
 mod receipts;
 mod registry;
 mod reopenings;
