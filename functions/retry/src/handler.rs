@@ -191,8 +191,10 @@ fn log(
         }
         Err(error) => ("unknown", None, Some(ErrorChain(error).to_string())),
     };
+    let trace_id = retried.as_ref().ok().and_then(|outcome| outcome.trace_id);
     tracing::info!(
         tenant.id = key.map(|key| key.tenant.to_string()),
+        trace.id = trace_id.map(|trace_id| trace_id.to_string()),
         event.id = key.map(|key| key.event_id.to_string()),
         subscription.id = key.map(|key| key.subscription.to_string()),
         message.id = message_id,

@@ -51,6 +51,7 @@ pub mod sweep;
 pub mod tenant;
 pub mod tenant_settings;
 pub mod timed_cache;
+pub mod trace;
 pub mod trouble;
 pub mod visibility;
 
@@ -62,3 +63,4 @@ pub use logged_event::LoggedEvent;
 pub use store_error::{ErrorChain, StoreError};
 pub use subscription::{Subscription, SubscriptionId};
 pub use tenant::TenantId;
+pub use trace::{TraceId, TraceParent};

@@ -11,28 +11,31 @@ use time::UtcDateTime;
 
 use crate::clock::SystemClock;
 use crate::env::Env;
-use crate::telemetry::{self, Level};
+use crate::telemetry::{self, Level, SampleRate};
 
 /// What every function is told by its environment, whatever else it needs.
 pub struct Process {
     aws: AwsEnvironment,
     log_level: Level,
+    log_sample_rate: SampleRate,
 }
 
 impl Process {
-    /// Reads the variables that Lambda itself sets, and `LOG_LEVEL`.
+    /// Reads the variables that Lambda itself sets, `LOG_LEVEL` and `LOG_SAMPLE_RATE`.
     pub fn read(env: &mut Env) -> Option<Self> {
         let aws = env.aws();
         let log_level = env.required("LOG_LEVEL");
+        let log_sample_rate = env.required("LOG_SAMPLE_RATE");
         Some(Self {
             aws: aws?,
             log_level: log_level?,
+            log_sample_rate: log_sample_rate?,
         })
     }
 
     /// Begins to log, and makes what clients are made of.
     pub fn start(self) -> Clients {
-        telemetry::init(self.log_level);
+        telemetry::init(self.log_level, self.log_sample_rate);
         Clients::new(self.aws)
     }
 }
