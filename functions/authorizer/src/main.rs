@@ -16,11 +16,14 @@ use handler::Authorizer;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let registry = DynamoRegistry::new(clients.dynamodb(), config.registry_table);
     let authorizer = Authorizer {
         keys: CachedKeys::new(registry, SystemClock::default()),
         administrator: config.administrator,
     };
-    serve(async |request| Ok(authorizer.handle(&request).await)).await
+    serve(&metrics, async |request| {
+        Ok(authorizer.handle(&request).await)
+    })
+    .await
 }

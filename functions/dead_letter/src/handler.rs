@@ -7,6 +7,8 @@ use futures::future::join_all;
 use pillarbox_domain::letters::{Filed, Keeper, Kept, LetterStore, QueueMessage};
 use pillarbox_domain::{Clock, ErrorChain, StoreError};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, Panicked, guarded, read};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::{BATCH_SIZE, DELIVERIES_DEAD_LETTERED};
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
@@ -21,6 +23,8 @@ const FIRST_RECEIVED: &str = "ApproximateFirstReceiveTimestamp";
 pub(crate) struct DeadLetterBox<L, C> {
     /// Keeps them.
     pub(crate) keeper: Keeper<L, C>,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// A message that Lambda itself malformed: it has no id by which its failure could be reported.
@@ -42,6 +46,7 @@ impl<L: LetterStore + Sync, C: Clock + Sync> DeadLetterBox<L, C> {
     pub(crate) async fn handle(&self, batch: Batch) -> Result<BatchAnswer, NotAMessage> {
         let messages = batch.records.iter().map(|record| message(record));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        self.metrics.record(&BATCH_SIZE, (), messages.len() as f64);
         let work = messages.iter().map(|(id, message)| async move {
             let kept = self.keep(id, message).await;
             kept.is_err().then(|| id.clone())
@@ -57,7 +62,19 @@ impl<L: LetterStore + Sync, C: Clock + Sync> DeadLetterBox<L, C> {
             Err(panic) => Err(panic.into()),
         };
         log(id, &kept, started);
+        if let Ok(filed) = &kept {
+            self.measure(filed);
+        }
         kept
+    }
+
+    /// A letter that was kept already has been counted.
+    fn measure(&self, filed: &Filed) {
+        let delivery = filed.letter.delivery.as_ref();
+        let subscription = delivery.map(|delivery| &delivery.subscription);
+        let is_new = matches!(filed.kept, Kept::New);
+        self.metrics
+            .add(&DELIVERIES_DEAD_LETTERED, subscription, usize::from(is_new));
     }
 }
 

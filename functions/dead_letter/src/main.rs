@@ -16,7 +16,7 @@ use handler::DeadLetterBox;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let payloads = S3Payloads::new(clients.s3(), config.payload_bucket);
     let letters = DeadLetterBox {
         keeper: Keeper {
@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
             clock: SystemClock::default(),
             retention: config.retention,
         },
+        metrics: metrics.clone(),
     };
-    serve(async |batch| Ok(letters.handle(batch).await?)).await
+    serve(&metrics, async |batch| Ok(letters.handle(batch).await?)).await
 }

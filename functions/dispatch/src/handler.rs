@@ -11,6 +11,7 @@ use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{
     DeliveryQueues, DispatchError, Dispatched, Dispatcher, Subscriptions, Trouble,
 };
+use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::payload::Payloads;
 use pillarbox_domain::receipt::{HandedOver, Receipts};
 use pillarbox_domain::registry::Suspensions;
@@ -20,6 +21,8 @@ use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::trouble::{RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId, TraceId};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, guarded, read};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
@@ -51,6 +54,8 @@ pub(crate) struct Dispatch<P, S, Q, R, M, O, U, D, C, T, N, X> {
     pub(crate) reminders: N,
     /// What stops deliveries to queues that are gone.
     pub(crate) suspensions: X,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// The domain's dispatcher, on what this function has.
@@ -117,6 +122,7 @@ where
         }
         let dispatched = self.dispatcher().dispatch(&pending).await;
         log(&pending, &skews, &dispatched, started);
+        self.measure(batch.records.len(), &pending, &dispatched);
         let refused = places
             .into_iter()
             .zip(dispatched.outcomes)
@@ -184,6 +190,18 @@ where
                 dead_letters: &self.dead_letters,
                 suspensions: &self.suspensions,
             },
+        }
+    }
+
+    /// What is only logged is handed over to nobody, and is none of dispatch's figures.
+    fn measure(&self, records: usize, events: &[LoggedEvent], dispatched: &Dispatched) {
+        let now = self.clock.now();
+        self.metrics.record(&BATCH_SIZE, (), records as f64);
+        self.metrics.suspended(dispatched.suspended.len());
+        for (event, outcome) in events.iter().zip(&dispatched.outcomes) {
+            if let (OutboxMode::Dispatch, Ok(handed_over)) = (event.outbox, outcome) {
+                self.metrics.handed_over(handed_over, now);
+            }
         }
     }
 

@@ -22,7 +22,7 @@ use handler::Dispatch;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let clock = SystemClock::default();
     let (dynamodb, sqs) = (clients.dynamodb(), clients.sqs());
     let outbox_table = config.outbox_table;
@@ -41,6 +41,7 @@ async fn main() -> Result<(), Error> {
         rows: DynamoTroubledDeliveries::new(dynamodb, outbox_table),
         reminders: SqsRetryQueue::new(sqs, config.retry_queue_url),
         clock,
+        metrics: metrics.clone(),
     };
-    serve(async |batch| Ok(dispatch.handle(batch).await?)).await
+    serve(&metrics, async |batch| Ok(dispatch.handle(batch).await?)).await
 }

@@ -14,10 +14,13 @@ use pillarbox_domain::tenant_settings::{
 };
 use pillarbox_domain::{Clock, CloudEvent, TenantId};
 use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_type};
+use pillarbox_runtime::metrics::Metrics;
 
 use crate::answers::{answer, answer_batch, not_a_batch, not_atomic, refusal};
+use crate::noted::{Noted, caller_s_trace};
 use crate::parameters::Parameters;
 use crate::schemas::fitting;
+use crate::{figures, lines};
 
 /// What the media types of CloudEvents begin with, known to us or not.
 const CLOUD_EVENTS: &str = "application/cloudevents";
@@ -37,10 +40,12 @@ pub(crate) struct Ingest<L, T, S, C> {
     pub(crate) schemas: SchemaCheck<S>,
     /// Dates and names them.
     pub(crate) clock: C,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// What a request brought: one event, or a batch with an outcome each.
-enum Outcome {
+pub(crate) enum Outcome {
     One(Published),
     Batch(Vec<Result<Published, Problem>>),
 }
@@ -54,38 +59,41 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
             .as_ref()
             .ok()
             .map(|caller| caller.tenant().to_string());
+        let mut noted = Noted::default();
         let outcome = match caller {
-            Ok(caller) => self.publish(&caller, request).await,
+            Ok(caller) => self.publish(&caller, request, &mut noted).await,
             Err(problem) => Err(problem),
         };
-        let log = |outcome: &Result<Published, Problem>| log(tenant.as_deref(), outcome, started);
+        figures::measure(&self.metrics, &noted, &outcome);
+        lines::answered(tenant.as_deref(), &noted, &outcome, started);
         match outcome {
-            Ok(Outcome::One(published)) => {
-                log(&Ok(published.clone()));
-                answer(published)
-            }
-            Ok(Outcome::Batch(outcomes)) => {
-                outcomes.iter().for_each(log);
-                answer_batch(outcomes)
-            }
-            Err(problem) => {
-                log(&Err(problem.clone()));
-                problem.into_response()
-            }
+            Ok(Outcome::One(published)) => answer(published),
+            Ok(Outcome::Batch(outcomes)) => answer_batch(outcomes),
+            Err(problem) => problem.into_response(),
         }
     }
 
-    async fn publish(&self, caller: &Caller, request: &Request) -> Result<Outcome, Problem> {
+    /// Takes in what a request brings, and notes what it was.
+    async fn publish(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        noted: &mut Noted,
+    ) -> Result<Outcome, Problem> {
         let tenant = caller.require(Scope::Publish)?;
         let parameters = Parameters::of(request)?;
         if media_type(request) == BATCH_CONTENT_TYPE {
-            let published = self.publish_batch(tenant, request, parameters).await?;
+            let published = self
+                .publish_batch(tenant, request, parameters, noted)
+                .await?;
             return Ok(Outcome::Batch(published));
         }
         if parameters.atomic {
             return Err(Problem::invalid_field("atomic", "is for batches only"));
         }
-        let event = event(request)?;
+        let event = event(request);
+        noted.push(&event);
+        let event = event?;
         let settings = self.tenants.of(tenant).await?;
         let fitting = fitting(&self.schemas, tenant, &settings.schemas, event).await;
         let event = fitting.map_err(refusal)?;
@@ -100,8 +108,14 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
         tenant: &TenantId,
         request: &Request,
         parameters: Parameters,
+        noted: &mut Noted,
     ) -> Result<Vec<Result<Published, Problem>>, Problem> {
-        let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
+        let mut events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
+        if let Some(parent) = caller_s_trace(&request.headers) {
+            let traced = |event: Result<CloudEvent, _>| event.map(|event| event.traced(parent));
+            events = events.into_iter().map(traced).collect();
+        }
+        events.iter().for_each(|event| noted.push(event));
         let settings = self.tenants.of(tenant).await?;
         let mut fit = Vec::with_capacity(events.len());
         for event in events {
@@ -132,8 +146,17 @@ fn terms(settings: &TenantSettings, parameters: Parameters) -> Terms {
     }
 }
 
-/// The event of a request, in whichever form its headers say.
+/// The event of a request, as part of the caller's trace unless it names one itself.
 fn event(request: &Request) -> Result<CloudEvent, Problem> {
+    let event = untraced_event(request)?;
+    Ok(match caller_s_trace(&request.headers) {
+        Some(parent) => event.traced(parent),
+        None => event,
+    })
+}
+
+/// The event of a request, in whichever form its headers say.
+fn untraced_event(request: &Request) -> Result<CloudEvent, Problem> {
     let media_type = media_type(request);
     if media_type == STRUCTURED_CONTENT_TYPE {
         return Ok(CloudEvent::from_structured(&body(request)?)?);
@@ -144,26 +167,6 @@ fn event(request: &Request) -> Result<CloudEvent, Problem> {
     let headers = request.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     Ok(CloudEvent::from_binary(headers, &body(request)?)?)
-}
-
-/// One line per publish.
-fn log(tenant: Option<&str>, answer: &Result<Published, Problem>, started: Instant) {
-    let (outcome, event_id, status) = match answer {
-        Ok(Published::Accepted(id)) => ("accepted", Some(id), 201),
-        Ok(Published::Duplicate(id)) => ("duplicate", Some(id), 200),
-        Ok(Published::Conflict(first)) => ("conflict", Some(&first.event_id), 409),
-        Err(problem) => ("refused", None, problem.status()),
-    };
-    let event_id = event_id.map(ToString::to_string);
-    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(
-        tenant.id = tenant,
-        event.id = event_id,
-        status,
-        outcome,
-        duration_ms,
-        "publish.answered"
-    );
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 
 mod answers;
 mod config;
+mod figures;
 mod handler;
+mod lines;
+mod noted;
 mod parameters;
 mod schemas;
 
@@ -20,7 +23,7 @@ use handler::Ingest;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let (dynamodb, clock) = (clients.dynamodb(), SystemClock::default());
     let registry = DynamoRegistry::new(dynamodb.clone(), config.registry_table);
     let payloads = S3Payloads::new(clients.s3(), config.payload_bucket);
@@ -29,6 +32,7 @@ async fn main() -> Result<(), Error> {
         tenants: CachedTenantSettings::new(registry.clone(), clock.clone()),
         schemas: SchemaCheck::new(registry),
         clock,
+        metrics: metrics.clone(),
     };
-    serve(async |request| Ok(ingest.handle(&request).await)).await
+    serve(&metrics, async |request| Ok(ingest.handle(&request).await)).await
 }

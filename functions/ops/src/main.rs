@@ -27,6 +27,7 @@ use config::Config;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let Config { process, names } = Config::read(Env::of_process())?;
-    let ops = aws::ops(&process.start(), &names);
-    serve(async |request| Ok(ops.handle(&request).await)).await
+    let (clients, metrics) = process.start(env!("CARGO_PKG_NAME"));
+    let ops = aws::ops(&clients, &names);
+    serve(&metrics, async |request| Ok(ops.handle(&request).await)).await
 }

@@ -18,7 +18,7 @@ use handler::Registration;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let registration = Registration {
         registry: DynamoRegistry::new(clients.dynamodb(), config.registry_table),
         administrator: config.administrator,
@@ -26,5 +26,8 @@ async fn main() -> Result<(), Error> {
         answers: HttpAnswers::new(),
         clock: SystemClock::default(),
     };
-    serve(async |event| Ok(registration.handle(event).await?)).await
+    serve(&metrics, async |event| {
+        Ok(registration.handle(event).await?)
+    })
+    .await
 }

@@ -15,7 +15,7 @@ use crate::sleeper::TokioSleeper;
 
 /// Workers on what the configuration names.
 pub(crate) fn replay(config: Config) -> Replay<impl Ports, SqsVisibility> {
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let clock = SystemClock::default();
     let (dynamodb, sqs, s3) = (clients.dynamodb(), clients.sqs(), clients.s3());
     let payloads = S3Payloads::new(s3.clone(), config.payload_bucket);
@@ -40,5 +40,6 @@ pub(crate) fn replay(config: Config) -> Replay<impl Ports, SqsVisibility> {
         visibility: SqsVisibility::new(sqs, config.job_queue_url),
         archived_after: config.archived_after,
         budget: BUDGET,
+        metrics,
     }
 }

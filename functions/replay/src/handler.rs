@@ -3,6 +3,7 @@
 mod call;
 mod message;
 
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -13,6 +14,8 @@ use pillarbox_domain::schedule::{ScheduledCall, Started, Starter};
 use pillarbox_domain::visibility::Visibility;
 use pillarbox_domain::{Clock, ErrorChain, StoreError, TenantId};
 use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -48,6 +51,8 @@ pub(crate) struct Replay<P, V> {
     pub(crate) archived_after: Duration,
     /// How long one call works, see [`BUDGET`].
     pub(crate) budget: Duration,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// Who calls.
@@ -120,6 +125,7 @@ impl<P: Ports, V: Visibility + Sync> Replay<P, V> {
     async fn work_all(&self, records: &[Box<RawValue>]) -> Result<BatchAnswer, InvocationError> {
         let messages = records.iter().map(|record| CallMessage::read(record));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        self.metrics.record(&BATCH_SIZE, (), messages.len() as f64);
         let work = messages.iter().map(|message| self.answer(message));
         Ok(join_all(work).await.into_iter().flatten().collect())
     }
@@ -148,7 +154,15 @@ impl<P: Ports, V: Visibility + Sync> Replay<P, V> {
         id: JobId,
     ) -> Result<Ran, CallError> {
         let clock = &self.parts.parts().clock;
-        let caller = KeptCall::new(&self.visibility, clock, message, tenant, id);
+        let caller = KeptCall {
+            visibility: &self.visibility,
+            clock,
+            metrics: &self.metrics,
+            message,
+            tenant,
+            id,
+            kept_at: Mutex::default(),
+        };
         caller.keep().await;
         let worker = Worker {
             ports: &self.parts,

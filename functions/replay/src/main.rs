@@ -16,5 +16,9 @@ use config::Config;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let replay = aws::replay(Config::read(Env::of_process())?);
-    serve(async |input: Box<RawValue>| Ok(replay.handle(&input).await?)).await
+    let metrics = replay.metrics.clone();
+    serve(&metrics, async |input: Box<RawValue>| {
+        Ok(replay.handle(&input).await?)
+    })
+    .await
 }

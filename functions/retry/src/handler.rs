@@ -4,15 +4,17 @@ use std::time::Instant;
 
 use aws_lambda_events::sqs::SqsMessage;
 use futures::future::join_all;
-use pillarbox_domain::dead_letter::DeadLetterQueue;
+use pillarbox_domain::dead_letter::{DeadLetterQueue, Failure as Failed};
 use pillarbox_domain::dispatch::{DeliveryQueues, Subscriptions};
 use pillarbox_domain::publish::EventReader;
 use pillarbox_domain::registry::{Suspension, Suspensions};
 use pillarbox_domain::retry::{Pass, Retried, Retrier, Retry as Outcome};
-use pillarbox_domain::schema::delivery::Upcasts;
+use pillarbox_domain::schema::delivery::{UPCAST_FAILED, Upcasts};
 use pillarbox_domain::trouble::{DeliveryKey, RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, StoreError};
 use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded, read};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::{BATCH_SIZE, DELIVERY_RETRIES};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -36,6 +38,8 @@ pub(crate) struct Retry<T, N, L, S, U, Q, D, P, C> {
     pub(crate) suspensions: P,
     /// What time it is.
     pub(crate) clock: C,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 /// Reminders, or, when there are no records, the schedule's call for a pass over overdue rows.
@@ -101,6 +105,7 @@ where
     async fn retry_all(&self, records: &[Box<RawValue>]) -> Result<BatchAnswer, InvocationError> {
         let messages = records.iter().map(|record| message(record));
         let messages = messages.collect::<Result<Vec<_>, _>>()?;
+        self.metrics.record(&BATCH_SIZE, (), messages.len() as f64);
         let work = messages.into_iter().map(|(id, body)| async move {
             let retried = self.retry(&id, &body).await;
             retried.is_err().then_some(id)
@@ -116,14 +121,20 @@ where
             Err(reason) => Err(Failure::Malformed(reason.clone())),
         };
         log(message_id, key.as_ref().ok(), &retried, started);
-        if let Ok(Outcome {
-            suspended: Some(suspension),
-            ..
-        }) = &retried
-        {
-            log_suspended(suspension);
+        if let (Ok(key), Ok(outcome)) = (&key, &retried) {
+            self.measure(key, outcome);
+            outcome.suspended.iter().for_each(log_suspended);
         }
         retried
+    }
+
+    fn measure(&self, key: &DeliveryKey, outcome: &Outcome) {
+        let is_tried = outcome.retried != Retried::NotDue;
+        let subscription = Some(&key.subscription);
+        self.metrics
+            .add(&DELIVERY_RETRIES, subscription, usize::from(is_tried));
+        self.metrics
+            .suspended(usize::from(outcome.suspended.is_some()));
     }
 
     async fn retry_guarded(&self, key: &DeliveryKey) -> Result<Outcome, Failure> {
@@ -184,10 +195,10 @@ fn log(
         Ok(Retried::NotDue) => ("not_due", None, None),
         Ok(Retried::Recovered { attempt }) => ("recovered", Some(*attempt), None),
         Ok(Retried::Failed { attempt, failure }) => {
-            ("failed", Some(*attempt), Some(failure.to_string()))
+            ("failed", Some(*attempt), Some(shown(failure)))
         }
         Ok(Retried::GivenUp { attempt, failure }) => {
-            ("given_up", Some(*attempt), Some(failure.to_string()))
+            ("given_up", Some(*attempt), Some(shown(failure)))
         }
         Err(error) => ("unknown", None, Some(ErrorChain(error).to_string())),
     };
@@ -204,6 +215,14 @@ fn log(
         duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
         "delivery.retried"
     );
+}
+
+/// What a line tells of an attempt that failed. An upcaster's own error quotes data, which only the dead letter has.
+fn shown(failure: &Failed) -> String {
+    match &*failure.class {
+        UPCAST_FAILED => UPCAST_FAILED.to_owned(),
+        _ => failure.to_string(),
+    }
 }
 
 /// One line per subscription that was suspended.

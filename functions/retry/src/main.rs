@@ -21,7 +21,7 @@ use handler::Retry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let clock = SystemClock::default();
     let (dynamodb, sqs) = (clients.dynamodb(), clients.sqs());
     let payloads = S3Payloads::new(clients.s3(), config.payload_bucket);
@@ -36,6 +36,7 @@ async fn main() -> Result<(), Error> {
         dead_letters: SqsDeadLetterQueue::new(sqs, config.dead_letter_queue_url),
         suspensions: DynamoSuspensions::new(registry, clock.clone()),
         clock,
+        metrics: metrics.clone(),
     };
-    serve(async |input| Ok(retry.handle(input).await?)).await
+    serve(&metrics, async |input| Ok(retry.handle(input).await?)).await
 }

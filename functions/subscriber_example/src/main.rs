@@ -24,7 +24,7 @@ const HOLD: Duration = Duration::from_secs(30);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::read(Env::of_process())?;
-    let clients = config.process.start();
+    let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
     let clock = SystemClock::default();
     let (table, kept_for) = (config.inbox_table, Retention::default().duration());
     let connections = Connections {
@@ -40,6 +40,7 @@ async fn main() -> Result<(), Error> {
     let subscriber = Subscriber::builder(connections, config.max_receives)
         .on_prefix("", move |event| ready(recorder.record(&event)))
         .hold(HOLD)
+        .metrics(metrics)
         .otherwise(Unknown::DeadLetter);
     serve_until(async |batch, remaining| Ok(subscriber.handle(batch, remaining).await?)).await
 }

@@ -17,6 +17,8 @@ use pillarbox_domain::sweep::{
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::{Clock, StoreError};
 use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded, read};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::{BATCH_SIZE, SEAL_LAG, SWEEP_FOUND};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -24,12 +26,13 @@ use crate::input::{Input, Request};
 use crate::summary::Summary;
 use crate::{lines, seal};
 
-/// The sweep, what seals besides need, and the rules that both go by when a call says nothing else.
+/// The sweep, what seals besides need, the rules that both go by when a call says nothing else, and what is measured.
 pub(crate) struct Handler<'a, W, S, G, Q, R, L, D, X, C, A, K> {
     pub(crate) sweep: Sweep<'a, W, S, G, Q, R, L, D, X, C>,
     pub(crate) archive: &'a A,
     pub(crate) seals: &'a K,
     pub(crate) rules: Rules,
+    pub(crate) metrics: Metrics,
 }
 
 /// What a call is told.
@@ -98,6 +101,8 @@ where
         let mut swept = swept.map_err(InvocationError::Sweep)?;
         let summary = Summary::of(&swept);
         lines::swept(&swept, &summary, self.sweep.hand_over.clock.now(), started);
+        self.metrics.add(&SWEEP_FOUND, (), summary.missing);
+        self.measure(&swept.handed);
         match swept.fault.take() {
             Some(fault) => Err(InvocationError::Sweep(fault)),
             None => Ok(summary),
@@ -120,14 +125,24 @@ where
         let mut pass = sealer.run().await.map_err(InvocationError::Seal)?;
         let summary = seal::Summary::of(&pass);
         seal::tell(&pass, &summary, started);
+        self.metrics.record(&SEAL_LAG, (), pass.lag.as_secs_f64());
         match pass.fault.take() {
             Some(fault) => Err(InvocationError::Seal(fault)),
             None => Ok(summary),
         }
     }
 
+    fn measure(&self, handed: &Handed) {
+        let now = self.sweep.hand_over.clock.now();
+        self.metrics.suspended(handed.suspended.len());
+        for event in &handed.dispatched {
+            self.metrics.handed_over(event, now);
+        }
+    }
+
     /// One after the other: each brings its events into memory.
     async fn take_all(&self, records: &[Box<RawValue>]) -> Result<BatchAnswer, InvocationError> {
+        self.metrics.record(&BATCH_SIZE, (), records.len() as f64);
         let messages = records.iter().map(|record| message(record));
         let mut failed = Vec::new();
         for (id, body) in messages.collect::<Result<Vec<_>, _>>()? {
@@ -144,6 +159,7 @@ where
         let Some(handed) = guarded(self.sweep.take(found)).await?? else {
             return Ok(None);
         };
+        self.measure(&handed);
         match handed.failed.len() {
             0 => Ok(Some(handed)),
             missing => {

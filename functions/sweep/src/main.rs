@@ -31,6 +31,10 @@ async fn main() -> Result<(), Error> {
         archive: &parts.archive,
         seals: &parts.seals,
         rules,
+        metrics: parts.metrics.clone(),
     };
-    serve(async |input| Ok(handler.handle(input).await?)).await
+    serve(&parts.metrics, async |input| {
+        Ok(handler.handle(input).await?)
+    })
+    .await
 }

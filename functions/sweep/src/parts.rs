@@ -13,6 +13,7 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_domain::sweep::{HandOver, Sweep};
 use pillarbox_runtime::clock::SystemClock;
+use pillarbox_runtime::metrics::Metrics;
 
 use crate::config::Config;
 
@@ -52,12 +53,14 @@ pub(crate) struct Parts {
     pub(crate) archive: S3Archive,
     /// And their seals.
     pub(crate) seals: DynamoSeals,
+    /// What is measured.
+    pub(crate) metrics: Metrics,
 }
 
 impl Parts {
     /// Makes them, and begins to log.
     pub(crate) fn new(config: Config) -> Self {
-        let clients = config.process.start();
+        let (clients, metrics) = config.process.start(env!("CARGO_PKG_NAME"));
         let clock = SystemClock::default();
         let (dynamodb, sqs) = (clients.dynamodb(), clients.sqs());
         let registry = DynamoRegistry::new(dynamodb.clone(), config.registry_table);
@@ -84,6 +87,7 @@ impl Parts {
             asked: SqsSweepQueue::new(sqs, config.sweep_queue_url),
             switch: RememberedSwitch::new(switch, clock.clone()),
             clock,
+            metrics,
         }
     }
 

@@ -56,8 +56,8 @@ impl LeftHour {
     }
 }
 
-/// One wide line of the pass, of which the alarm of hours that are not sealed is made; and one of each hour that was
-/// left and of each event that is in no archive, up to a number of them.
+/// One wide line of the pass, and one of each hour that was left and of each event that is in no archive, up to a number
+/// of them.
 pub(crate) fn tell(pass: &Pass, summary: &Summary, started: Instant) {
     for left in &pass.left {
         tell_left(left);

@@ -7,6 +7,8 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region, SharedCrede
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::SdkConfig;
 
+use crate::write_units::WriteUnits;
+
 /// The longest that one call may take with all its retries. Every function's time-out is longer, so that
 /// a slow store ends in an answer instead of a dead invocation.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
@@ -40,7 +42,10 @@ pub struct AwsEnvironment {
 /// `aws-config` is not used: it would look into profiles, containers and instance metadata for what a
 /// function always finds in its environment (`docs/adr/0005-lean-clients.md`). The credentials do not
 /// outlive their environment, which Lambda ends before they run out.
-pub struct Clients(SdkConfig);
+pub struct Clients {
+    config: SdkConfig,
+    write_units: WriteUnits,
+}
 
 impl Clients {
     /// Clients for this environment.
@@ -73,31 +78,41 @@ impl Clients {
             .http_client(http)
             .timeout_config(timeouts);
         config.set_endpoint_url(endpoint_url);
-        Self(config.build())
+        Self {
+            config: config.build(),
+            write_units: WriteUnits::default(),
+        }
     }
 
-    /// A DynamoDB client.
+    /// A DynamoDB client, whose writes are counted in [`Clients::write_units`].
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        aws_sdk_dynamodb::Client::new(&self.0)
+        let config = aws_sdk_dynamodb::config::Builder::from(&self.config);
+        let config = config.interceptor(self.write_units.clone());
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// What all DynamoDB clients that come from here have used.
+    pub fn write_units(&self) -> WriteUnits {
+        self.write_units.clone()
     }
 
     /// A Lambda client.
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
-        aws_sdk_lambda::Client::new(&self.0)
+        aws_sdk_lambda::Client::new(&self.config)
     }
 
     /// An S3 client.
     pub fn s3(&self) -> aws_sdk_s3::Client {
-        aws_sdk_s3::Client::new(&self.0)
+        aws_sdk_s3::Client::new(&self.config)
     }
 
     /// An EventBridge Scheduler client.
     pub fn scheduler(&self) -> aws_sdk_scheduler::Client {
-        aws_sdk_scheduler::Client::new(&self.0)
+        aws_sdk_scheduler::Client::new(&self.config)
     }
 
     /// An SQS client.
     pub fn sqs(&self) -> aws_sdk_sqs::Client {
-        aws_sdk_sqs::Client::new(&self.0)
+        aws_sdk_sqs::Client::new(&self.config)
     }
 }

@@ -41,6 +41,7 @@ mod trace_header;
 mod trouble;
 mod trouble_item;
 mod visibility;
+mod write_units;
 
 pub use active_hours::DynamoActiveHours;
 pub use answers::HttpAnswers;
@@ -70,6 +71,7 @@ pub use sweep::DynamoSweepStore;
 pub use sweep_queue::SqsSweepQueue;
 pub use trouble::DynamoTroubledDeliveries;
 pub use visibility::SqsVisibility;
+pub use write_units::WriteUnits;
 
 /// What a producer's own transaction is made of, and what it is told when it is cancelled.
 pub mod transaction {

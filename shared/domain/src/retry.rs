@@ -13,7 +13,7 @@ use crate::logged_event::LoggedEvent;
 use crate::publish::EventReader;
 use crate::registry::{Suspended, Suspension, Suspensions};
 use crate::retry_policy::{Jitter, RetryDecision};
-use crate::schema::delivery::{UpcastError, Upcasts};
+use crate::schema::delivery::{UPCAST_FAILED, UpcastError, Upcasts};
 use crate::store_error::{ErrorChain, StoreError};
 use crate::subscription::Subscription;
 use crate::trace::TraceId;
@@ -235,7 +235,7 @@ where
         };
         let made = match form.event(event) {
             Ok(made) => made,
-            Err(failure) => return Ok(Ended::dead("UpcastFailed", &failure.to_string())),
+            Err(failure) => return Ok(Ended::dead(UPCAST_FAILED, &failure.to_string())),
         };
         let attempt = i32::try_from(row.failed_attempts() + 1).unwrap_or(i32::MAX);
         let message = subscription.message(made, attempt, None);

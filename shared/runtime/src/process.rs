@@ -1,5 +1,6 @@
 //! What every function does around its own work.
 
+use std::io;
 use std::time::Duration;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
@@ -11,6 +12,7 @@ use time::UtcDateTime;
 
 use crate::clock::SystemClock;
 use crate::env::Env;
+use crate::metrics::Metrics;
 use crate::telemetry::{self, Level, SampleRate};
 
 /// What every function is told by its environment, whatever else it needs.
@@ -18,30 +20,41 @@ pub struct Process {
     aws: AwsEnvironment,
     log_level: Level,
     log_sample_rate: SampleRate,
+    metrics_namespace: String,
 }
 
 impl Process {
-    /// Reads the variables that Lambda itself sets, `LOG_LEVEL` and `LOG_SAMPLE_RATE`.
+    /// Reads the variables that Lambda itself sets, `LOG_LEVEL`, `LOG_SAMPLE_RATE`, and `METRICS_NAMESPACE`.
     pub fn read(env: &mut Env) -> Option<Self> {
         let aws = env.aws();
         let log_level = env.required("LOG_LEVEL");
         let log_sample_rate = env.required("LOG_SAMPLE_RATE");
+        let metrics_namespace = env.required("METRICS_NAMESPACE");
         Some(Self {
             aws: aws?,
             log_level: log_level?,
             log_sample_rate: log_sample_rate?,
+            metrics_namespace: metrics_namespace?,
         })
     }
 
-    /// Begins to log, and makes what clients are made of.
-    pub fn start(self) -> Clients {
+    /// Begins to log, and makes what clients are made of, and the metrics of the function: its name is the binary's.
+    pub fn start(self, function: &str) -> (Clients, Metrics) {
         telemetry::init(self.log_level, self.log_sample_rate);
-        Clients::new(self.aws)
+        let clients = Clients::new(self.aws);
+        let clock = SystemClock::default();
+        let metrics = Metrics::new(self.metrics_namespace, function, clock, io::stdout());
+        let metrics = metrics.with_write_units(clients.write_units());
+        (clients, metrics)
     }
 }
 
-/// Answers invocations, one after the other, until Lambda ends the process.
-pub async fn serve<In, Out>(handle: impl AsyncFn(In) -> Result<Out, Error>) -> Result<(), Error>
+/// Answers invocations, one after the other, until Lambda ends the process. What was measured is written before each
+/// answer.
+pub async fn serve<In, Out>(
+    metrics: &Metrics,
+    handle: impl AsyncFn(In) -> Result<Out, Error>,
+) -> Result<(), Error>
 where
     In: DeserializeOwned,
     Out: Serialize,
@@ -49,11 +62,18 @@ where
     // On the heap, because a handler's future holds those of the SDK's calls, and those nest deeper than the
     // compiler's default depth for working out one layout.
     let handle = &handle;
-    let answer = |event: LambdaEvent<In>| Box::pin(handle(event.payload));
+    let answer = |event: LambdaEvent<In>| {
+        Box::pin(async move {
+            let answer = handle(event.payload).await;
+            metrics.flush(Some(&event.context.request_id));
+            answer
+        })
+    };
     run(service_fn(answer)).await
 }
 
-/// As [`serve`]; the handler is also told how long Lambda will wait for it from now on.
+/// As [`serve`]; the handler is also told how long Lambda will wait for it from now on. What it measures, it writes
+/// itself.
 pub async fn serve_until<In, Out>(
     handle: impl AsyncFn(In, Duration) -> Result<Out, Error>,
 ) -> Result<(), Error>

@@ -21,6 +21,8 @@ pub mod inbox;
 pub mod job_bus;
 pub mod jobs;
 pub mod letters;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod payloads;
 pub mod queried;
 pub mod queues;
@@ -48,6 +50,8 @@ pub use inbox::MemoryInbox;
 pub use job_bus::{MemoryCaller, MemoryJobBus};
 pub use jobs::{MemoryJobQueue, MemoryJobs};
 pub use letters::MemoryLetters;
+#[cfg(feature = "metrics")]
+pub use metrics::MemoryMetrics;
 pub use payloads::MemoryPayloads;
 pub use queues::MemoryQueues;
 pub use receipts::MemoryReceipts;

@@ -5,7 +5,8 @@ use pillarbox_domain::delivery::Delivery;
 use pillarbox_domain::letters::{Keeper, LetterStore, Origin};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{event, logged, tenant};
-use pillarbox_testkit::{ManualClock, MemoryLetters};
+use pillarbox_testkit::metrics::told;
+use pillarbox_testkit::{ManualClock, MemoryLetters, MemoryMetrics};
 use serde_json::{Value, json};
 
 use super::DeadLetterBox;
@@ -13,11 +14,13 @@ use super::DeadLetterBox;
 struct Bench {
     clock: ManualClock,
     letters: DeadLetterBox<MemoryLetters, ManualClock>,
+    metrics: MemoryMetrics,
 }
 
 impl Bench {
     fn new() -> Self {
         let clock = ManualClock::default();
+        let metrics = MemoryMetrics::of("dead_letter");
         Self {
             letters: DeadLetterBox {
                 keeper: Keeper {
@@ -25,8 +28,10 @@ impl Bench {
                     clock: clock.clone(),
                     retention: "90".parse().unwrap(),
                 },
+                metrics: metrics.metrics.clone(),
             },
             clock,
+            metrics,
         }
     }
 
@@ -171,4 +176,23 @@ async fn a_batch_that_lambda_malformed_comes_again_whole() {
         let batch = serde_json::from_value(json!({ "Records": [record] })).unwrap();
         assert!(bench.letters.handle(batch).await.is_err());
     }
+}
+
+#[tokio::test]
+async fn a_letter_is_counted_once_by_its_subscription_if_it_is_a_delivery() {
+    let bench = Bench::new();
+    let event = bench.event("1", json!(1));
+    let mut garbage = message("b", &event);
+    garbage["body"] = "not json".into();
+    for _ in 0..2 {
+        let messages = vec![message("a", &event), garbage.clone()];
+        assert_eq!(bench.handle(messages).await, failed(&[]));
+    }
+    let expected = told([
+        ("ColdStart", "dead_letter", &[1.0]),
+        ("BatchSize", "dead_letter", &[2.0, 2.0]),
+        ("DeliveriesDeadLettered", "shop", &[1.0]),
+        ("DeliveriesDeadLettered", "none", &[1.0]),
+    ]);
+    assert_eq!(bench.metrics.values(), expected);
 }

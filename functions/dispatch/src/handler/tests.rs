@@ -1,5 +1,6 @@
 //! Recorded stream records through the real handler, on queues and tables in memory.
 
+mod figures;
 mod recorded_answers;
 
 use std::cell::RefCell;
@@ -13,8 +14,9 @@ use pillarbox_domain::{StoreError, Subscription};
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
-    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryPayloads, MemoryQueues,
-    MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue, MemoryTroubledDeliveries,
+    ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryMetrics, MemoryPayloads,
+    MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue,
+    MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -50,6 +52,7 @@ fn dispatch_to(subscriptions: impl IntoIterator<Item = Subscription>) -> TestDis
         rows: MemoryTroubledDeliveries::default(),
         reminders: MemoryRetryQueue::default(),
         suspensions: MemoryRegistry::default(),
+        metrics: MemoryMetrics::of("dispatch").metrics,
     }
 }
 
@@ -167,6 +170,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         rows,
         reminders,
         suspensions,
+        metrics,
         ..
     } = dispatch_to_connector();
     let dispatch = Dispatch {
@@ -182,6 +186,7 @@ async fn a_panic_in_one_record_puts_that_record_away_and_no_other() {
         rows,
         reminders,
         suspensions,
+        metrics,
     };
     let answer = dispatch.handle(batch(&large())).await.unwrap();
     assert_eq!(answer, BatchAnswer::default());
@@ -412,6 +417,23 @@ async fn each_line_tells_how_far_the_id_is_from_the_stream_s_time() {
     let expected = [json!(60_000), json!(0), json!(-61_000), json!(61_000)];
     assert_eq!(skews(&lines, "event.dispatched"), expected);
     assert_eq!(skews(&lines, "event.id_skewed"), expected[2..]);
+}
+
+#[tokio::test]
+async fn each_line_has_the_trace_of_its_event() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut records = recorded();
+    let image = &mut records["Records"][0]["dynamodb"]["NewImage"];
+    image["traceparent"] = json!({ "S": parent });
+    let lines = lines(&records).await;
+    let dispatched = lines
+        .iter()
+        .filter(|line| line["message"] == "event.dispatched");
+    for (place, line) in dispatched.enumerate() {
+        let own = line["event.id"].as_str().unwrap().replace('-', "");
+        let expected = if place == 0 { &parent[3..35] } else { &own };
+        assert_eq!(line["trace.id"], expected);
+    }
 }
 
 #[tokio::test]

@@ -1,5 +1,8 @@
 //! Requests as the HTTP API hands them over, on a log in memory.
 
+mod figures;
+mod traces;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use data_encoding::BASE64;
@@ -16,7 +19,7 @@ use pillarbox_domain::{LoggedEvent, StoreError};
 use pillarbox_runtime::http::{Request, Response};
 use pillarbox_testkit::builders::tenant;
 use pillarbox_testkit::schemas::schema;
-use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryRegistry};
+use pillarbox_testkit::{ManualClock, MemoryEventLog, MemoryMetrics, MemoryRegistry};
 use serde_json::{Value, json};
 
 use super::Ingest;
@@ -42,6 +45,7 @@ fn ingest_with<L: EventLog>(log: L, clock: ManualClock, registry: MemoryRegistry
         tenants: CachedTenantSettings::new(registry, clock.clone()),
         schemas: SchemaCheck::new(registry),
         clock,
+        metrics: MemoryMetrics::of("ingest").metrics,
     }
 }
 
@@ -512,6 +516,7 @@ async fn a_schema_is_read_once_and_nothing_for_a_tenant_without() {
         tenants: CachedTenantSettings::new(registry, ManualClock::default()),
         schemas: SchemaCheck::new(registry),
         clock: ManualClock::default(),
+        metrics: MemoryMetrics::of("ingest").metrics,
     };
     for id in ["1", "2", "3"] {
         assert_eq!(

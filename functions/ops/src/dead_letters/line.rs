@@ -1,6 +1,7 @@
 //! One line per letter that was to be sent back.
 
-use pillarbox_domain::letters::{DeadLetterId, NotRedriven, Redriven};
+use pillarbox_domain::letters::{DeadLetterId, NotRedriven, RedriveError, Redriven};
+use pillarbox_domain::schema::delivery::UPCAST_FAILED;
 use pillarbox_domain::{ErrorChain, TenantId};
 
 pub(super) fn redriven(
@@ -22,7 +23,15 @@ pub(super) fn redriven(
         event.r#type = delivery.map(|delivery| delivery.event_type.as_str()),
         subscription.id = delivery.map(|delivery| delivery.subscription.as_str()),
         outcome = if error.is_none() { "redriven" } else { "refused" },
-        error = error.map(|why| ErrorChain(&why.error).to_string()),
+        error = error.map(|why| shown(&why.error)),
         "dead_letter.redriven"
     );
+}
+
+/// What a line tells of a refusal. An upcaster's own error quotes data, which only the answer has.
+fn shown(error: &RedriveError) -> String {
+    match error {
+        RedriveError::Version(_) => UPCAST_FAILED.to_owned(),
+        error => ErrorChain(error).to_string(),
+    }
 }

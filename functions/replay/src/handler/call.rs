@@ -7,6 +7,8 @@ use pillarbox_domain::job::{Caller, HandledPage, JobId, LEASE};
 use pillarbox_domain::letters::Redriven;
 use pillarbox_domain::visibility::{Hidden, Visibility};
 use pillarbox_domain::{Clock, TenantId};
+use pillarbox_runtime::metrics::Metrics;
+use pillarbox_runtime::metrics::catalogue::JOB_EVENTS;
 use time::UtcDateTime;
 
 use super::message::CallMessage;
@@ -16,32 +18,17 @@ const RENEWED_EVERY: Duration = Duration::from_secs(10);
 
 /// The message that a worker works for.
 pub(super) struct KeptCall<'a, V, C> {
-    visibility: &'a V,
-    clock: &'a C,
-    message: &'a CallMessage,
-    tenant: &'a TenantId,
-    id: JobId,
-    kept_at: Mutex<Option<UtcDateTime>>,
+    pub(super) visibility: &'a V,
+    pub(super) clock: &'a C,
+    pub(super) metrics: &'a Metrics,
+    pub(super) message: &'a CallMessage,
+    pub(super) tenant: &'a TenantId,
+    pub(super) id: JobId,
+    /// When it was hidden last.
+    pub(super) kept_at: Mutex<Option<UtcDateTime>>,
 }
 
-impl<'a, V: Visibility, C: Clock> KeptCall<'a, V, C> {
-    pub(super) fn new(
-        visibility: &'a V,
-        clock: &'a C,
-        message: &'a CallMessage,
-        tenant: &'a TenantId,
-        id: JobId,
-    ) -> Self {
-        Self {
-            visibility,
-            clock,
-            message,
-            tenant,
-            id,
-            kept_at: Mutex::new(None),
-        }
-    }
-
+impl<V: Visibility, C: Clock> KeptCall<'_, V, C> {
     /// Hides it for a worker's lease, unless that was done just now.
     pub(super) async fn keep(&self) {
         let now = self.clock.now();
@@ -66,6 +53,8 @@ impl<V: Visibility + Sync, C: Clock + Sync> Caller for KeptCall<'_, V, C> {
 
     /// One line per page.
     fn page_handled(&self, page: &HandledPage) {
+        let events = usize::try_from(page.done.events).unwrap_or(usize::MAX);
+        self.metrics.add(&JOB_EVENTS, page.kind, events);
         tracing::info!(
             tenant.id = %self.tenant,
             job.id = %self.id,

@@ -3,7 +3,8 @@
 use pillarbox_domain::job::{JobState, ReplayFilter, Target};
 use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::job_bus::{ARCHIVED_AFTER, MemoryJobBus, MemoryParts};
-use pillarbox_testkit::{ManualClock, MemoryVisibility};
+use pillarbox_testkit::metrics::told;
+use pillarbox_testkit::{ManualClock, MemoryMetrics, MemoryVisibility};
 use serde_json::{Value, json};
 
 use super::*;
@@ -13,6 +14,7 @@ const SECOND: Duration = Duration::from_secs(1);
 struct Bench {
     clock: ManualClock,
     replay: Replay<MemoryParts, MemoryVisibility>,
+    metrics: MemoryMetrics,
 }
 
 /// A job of so many events, a second apart, that can be planned.
@@ -25,6 +27,7 @@ async fn bench(events: u32) -> (Bench, JobId) {
     }
     let spec = bus.replay(ReplayFilter::default(), Target::All);
     let job = bus.job(&tenant("demo"), spec).await;
+    let metrics = MemoryMetrics::of("replay");
     let bench = Bench {
         clock: bus.clock,
         replay: Replay {
@@ -32,7 +35,9 @@ async fn bench(events: u32) -> (Bench, JobId) {
             visibility: MemoryVisibility::default(),
             archived_after: ARCHIVED_AFTER,
             budget: BUDGET,
+            metrics: metrics.metrics.clone(),
         },
+        metrics,
     };
     (bench, job.id)
 }
@@ -89,6 +94,12 @@ async fn a_call_works_until_the_job_is_done_and_keeps_its_message_hidden() {
     // A worker that is killed is missed within its lease.
     assert_eq!(bench.replay.visibility.of("r0"), Some(LEASE));
     assert_eq!(bench.replay.visibility.calls(), 1, "not at each page");
+    let expected = told([
+        ("ColdStart", "replay", &[1.0]),
+        ("BatchSize", "replay", &[1.0]),
+        ("JobEvents", "REPLAY", &[1_000.0]),
+    ]);
+    assert_eq!(bench.metrics.values(), expected);
 }
 
 #[tokio::test]

@@ -6,9 +6,10 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::trouble::{Attempt, GRACE, TroubleStatus, TroubledDelivery};
 use pillarbox_domain::{EventId, LoggedEvent};
 use pillarbox_testkit::builders::{event, logged, subscription, tenant};
+use pillarbox_testkit::metrics::told;
 use pillarbox_testkit::{
-    ManualClock, MemoryDeadLetterQueue, MemoryEventLog, MemoryQueues, MemoryRegistry,
-    MemoryRetryQueue, MemoryTroubledDeliveries,
+    ManualClock, MemoryDeadLetterQueue, MemoryEventLog, MemoryMetrics, MemoryQueues,
+    MemoryRegistry, MemoryRetryQueue, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
@@ -39,6 +40,7 @@ fn retry() -> TestRetry {
         dead_letters: MemoryDeadLetterQueue::default(),
         suspensions: MemoryRegistry::default(),
         clock,
+        metrics: MemoryMetrics::of("retry").metrics,
     }
 }
 
@@ -145,4 +147,23 @@ async fn a_batch_that_lambda_malformed_fails_as_a_whole() {
     let retry = retry();
     let input = serde_json::from_value(json!({ "Records": [{ "body": "{}" }] })).unwrap();
     assert!(retry.handle(input).await.is_err());
+}
+
+#[tokio::test]
+async fn attempts_are_counted_by_subscription_and_reminders_that_came_too_early_are_not() {
+    let metrics = MemoryMetrics::of("retry");
+    let mut retry = retry();
+    retry.metrics = metrics.metrics.clone();
+    let event = in_trouble(&retry, "1").await;
+    retry.queues.refuse("connector", "");
+    let bodies = [reminder(event.event_id), "nonsense".to_owned()];
+    for _ in 0..2 {
+        retry.handle(batch(&bodies)).await.unwrap();
+    }
+    let expected = told([
+        ("ColdStart", "retry", &[1.0]),
+        ("BatchSize", "retry", &[2.0, 2.0]),
+        ("DeliveryRetries", "connector", &[1.0]),
+    ]);
+    assert_eq!(metrics.values(), expected);
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use pillarbox_domain::dispatch_switch::SwitchState;
 use pillarbox_domain::registry::Registry;
-use pillarbox_testkit::MemoryBus;
 use pillarbox_testkit::builders::{subscription, tenant};
+use pillarbox_testkit::metrics::told;
+use pillarbox_testkit::{MemoryBus, MemoryMetrics};
 use serde_json::{Value, json};
 
 use super::*;
@@ -21,12 +22,21 @@ async fn bus() -> MemoryBus {
 }
 
 async fn handle(bus: &MemoryBus, input: Value) -> Result<Value, InvocationError> {
+    measured(bus, input, &MemoryMetrics::of("sweep")).await
+}
+
+async fn measured(
+    bus: &MemoryBus,
+    input: Value,
+    metrics: &MemoryMetrics,
+) -> Result<Value, InvocationError> {
     let upcasts = bus.upcasts();
     let handler = Handler {
         sweep: bus.sweeper(&upcasts),
         archive: &bus.archive,
         seals: &bus.seals,
         rules: Rules::default(),
+        metrics: metrics.metrics.clone(),
     };
     let input = serde_json::from_str(&input.to_string()).unwrap();
     let answer = handler.handle(input).await?;
@@ -207,4 +217,44 @@ async fn a_pass_whose_seals_cannot_be_read_fails() {
     bus.seals.set_failing(true);
     let error = handle(&bus, json!({ "task": "seal" })).await.unwrap_err();
     assert!(matches!(error, InvocationError::Seal(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn what_dispatch_never_saw_is_counted_when_it_is_found_and_when_it_is_handed_over() {
+    let bus = bus().await;
+    bus.logged("demo", "1", "order.created").await;
+    bus.clock.advance(Duration::from_secs(2 * 3_600));
+    let metrics = MemoryMetrics::of("sweep");
+    measured(&bus, json!({ "at_once": 0 }), &metrics)
+        .await
+        .unwrap();
+    let expected = told([("ColdStart", "sweep", &[1.0]), ("SweepFound", "", &[1.0])]);
+    assert_eq!(metrics.values(), expected);
+
+    let bodies = bus.asked.take();
+    measured(&bus, batch(&bodies), &metrics).await.unwrap();
+    let expected = told([
+        ("BatchSize", "sweep", &[1.0]),
+        ("EventsDispatched", "order", &[1.0]),
+        ("DeliveriesSent", "order", &[1.0]),
+        ("DispatchLatency", "order", &[7_200_000.0]),
+    ]);
+    assert_eq!(metrics.values(), expected);
+    measured(&bus, json!({}), &metrics).await.unwrap();
+    assert!(metrics.lines().is_empty(), "nothing is told of nothing");
+}
+
+#[tokio::test]
+async fn each_pass_over_closed_hours_tells_in_seconds_how_far_it_is_behind() {
+    let bus = bus().await;
+    bus.clock.advance(Duration::from_secs(26 * 3_600 + 600));
+    let metrics = MemoryMetrics::of("sweep");
+    let seal = json!({ "task": "seal" });
+    let answer = measured(&bus, seal, &metrics).await.unwrap();
+    let values = metrics.values();
+    let [lag_seconds] = values[&("SealLag".to_owned(), String::new())][..] else {
+        panic!("not one lag");
+    };
+    let lag_hours = answer["lag_hours"].as_f64().unwrap();
+    assert!((lag_seconds / 3_600.0 - lag_hours).abs() < 0.01, "{answer}");
 }

@@ -35,6 +35,8 @@ pub trait Caller {
 /// What became of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandledPage {
+    /// Of which kind its job is, see [`super::Work::kind`].
+    pub kind: &'static str,
     /// Of which unit.
     pub unit: u32,
     /// What was done with its events or letters.

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::error::HandlerError;
 use super::event::Event;
 use super::handlers::{Handlers, erased};
-use super::{Connections, Settings, Subscriber};
+use super::{Connections, Metrics, Settings, Subscriber};
 
 /// How long a record's handler may run.
 const RECORD_TIMEOUT: Duration = Duration::from_secs(20);
@@ -47,6 +47,7 @@ pub struct Builder<I, V, D, C> {
     hold: Option<Duration>,
     margin: Duration,
     concurrency: usize,
+    metrics: Metrics,
 }
 
 impl<I, V, D, C> Builder<I, V, D, C> {
@@ -60,6 +61,7 @@ impl<I, V, D, C> Builder<I, V, D, C> {
             hold: None,
             margin: MARGIN,
             concurrency: CONCURRENCY,
+            metrics: Metrics::off(),
         }
     }
 
@@ -131,6 +133,13 @@ impl<I, V, D, C> Builder<I, V, D, C> {
         self
     }
 
+    /// Measures what is done, and writes it before each answer: [`Metrics::of_process`], with the function's name.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// The subscriber, which does this with events of any other type.
     #[must_use]
     pub fn otherwise(self, unknown: Unknown) -> Subscriber<I, V, D, C> {
@@ -148,6 +157,7 @@ impl<I, V, D, C> Builder<I, V, D, C> {
                 margin: self.margin,
                 concurrency: self.concurrency,
             },
+            metrics: self.metrics,
         }
     }
 }

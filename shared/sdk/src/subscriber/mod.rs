@@ -77,11 +77,20 @@
 //! | `skipped` | no handler is for its type, and [`Unknown::Skip`] was chosen | done |
 //! | `dead_lettered` | it failed for good; the dead letter queue has it | done |
 //! | `failed` | it failed, and comes again after `retry_in_ms` | failed |
+//!
+//! # What is measured
+//!
+//! Nothing, unless it is asked for with [`Builder::metrics`]. [`Metrics::of_process`] writes CloudWatch's embedded metrics
+//! to standard output, in the namespace that the variable `METRICS_NAMESPACE` names, and nothing where it is not set:
+//! `EndToEndLatency` (from when the bus accepted an event until its handler had succeeded; not of what is sent again by
+//! a job) and `DeliveryRetries` (attempts after the first) by `Subscription`, of which the first 20 names are told apart;
+//! `BatchSize` and `ColdStart` by `Function`.
 
 mod attempt;
 mod builder;
 mod error;
 mod event;
+mod figures;
 mod handlers;
 mod log;
 mod record;
@@ -106,9 +115,11 @@ pub use record::NotAMessage;
 pub use pillarbox_aws::{DynamoInbox, SqsDeadLetterQueue, SqsVisibility};
 pub use pillarbox_domain::retry_policy::Backoff;
 pub use pillarbox_runtime::clock::SystemClock;
+pub use pillarbox_runtime::metrics::Metrics;
 pub use pillarbox_runtime::process::serve_until;
 
 use handlers::Handlers;
+use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
 use schedule::{Deadline, groups};
 use settle::Settled;
 
@@ -129,6 +140,7 @@ pub struct Subscriber<I, V, D, C> {
     connections: Connections<I, V, D, C>,
     handlers: Handlers,
     settings: Settings,
+    metrics: Metrics,
 }
 
 /// What may be set by the [`Builder`].
@@ -170,7 +182,19 @@ where
         batch: Batch,
         remaining: Duration,
     ) -> Result<BatchAnswer, NotAMessage> {
+        let answer = self.handle_measured(batch, remaining).await;
+        self.metrics.flush(None);
+        answer
+    }
+
+    async fn handle_measured(
+        &self,
+        batch: Batch,
+        remaining: Duration,
+    ) -> Result<BatchAnswer, NotAMessage> {
         let deadline = Deadline::in_time(remaining, self.settings.margin);
+        self.metrics
+            .record(&BATCH_SIZE, (), batch.records.len() as f64);
         let mut work = Vec::new();
         for group in groups(record::records(&batch)?) {
             work.push(self.handle_group(group, &deadline));

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::Subscriber;
 use super::attempt::Failed;
+use super::figures::measure;
 use super::log::log;
 use super::record::Record;
 use super::settle::Settled;
@@ -98,6 +99,12 @@ where
         };
         let outcome = self.settle(record, attempt, deadline).await;
         log(record, &outcome, started);
+        measure(
+            &self.metrics,
+            record,
+            &outcome,
+            self.connections.clock.now(),
+        );
         Settled::of(record, &outcome)
     }
 }

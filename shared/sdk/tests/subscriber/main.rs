@@ -3,6 +3,7 @@
 
 mod failures;
 mod fifo;
+mod figures;
 mod lines;
 mod once;
 mod support;

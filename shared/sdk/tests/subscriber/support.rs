@@ -13,7 +13,9 @@ use pillarbox_domain::delivery::Delivery as Outgoing;
 use pillarbox_domain::inbox::InboxKey;
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_testkit::builders::{event_with, logged, tenant};
-use pillarbox_testkit::{ManualClock, MemoryDeadLetterQueue, MemoryInbox, MemoryVisibility};
+use pillarbox_testkit::{
+    ManualClock, MemoryDeadLetterQueue, MemoryInbox, MemoryMetrics, MemoryVisibility,
+};
 use serde_json::{Value, json};
 
 pub const HOLD: Duration = Duration::from_secs(30);
@@ -71,6 +73,7 @@ pub struct Bench {
     pub visibility: MemoryVisibility,
     pub dead_letters: MemoryDeadLetterQueue,
     pub shop: Shop,
+    pub metrics: MemoryMetrics,
 }
 
 impl Default for Bench {
@@ -78,6 +81,7 @@ impl Default for Bench {
         let clock = ManualClock::default();
         Self {
             inbox: MemoryInbox::new(clock.clone()),
+            metrics: MemoryMetrics::at("subscriber_example", clock.clone()),
             clock,
             visibility: MemoryVisibility::default(),
             dead_letters: MemoryDeadLetterQueue::default(),
@@ -101,7 +105,9 @@ impl Bench {
             dead_letters,
             clock,
         };
-        Subscriber::builder(connections, NonZeroU32::new(MAX_RECEIVES).unwrap()).hold(HOLD)
+        Subscriber::builder(connections, NonZeroU32::new(MAX_RECEIVES).unwrap())
+            .hold(HOLD)
+            .metrics(self.metrics.metrics.clone())
     }
 
     /// The shop, for orders; anything else is a dead letter.

@@ -12,7 +12,8 @@ use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::batch::BatchAnswer;
-use pillarbox_testkit::{ManualClock, RecordedAws};
+use pillarbox_testkit::metrics::told;
+use pillarbox_testkit::{ManualClock, MemoryMetrics, RecordedAws};
 use serde_json::{Value, json};
 
 use super::{batch, failed, recorded};
@@ -76,6 +77,14 @@ fn connector() -> Value {
 }
 
 async fn dispatch(aws: &RecordedAws, records: &Value) -> Result<BatchAnswer, Unnameable> {
+    measured(aws, records, &MemoryMetrics::of("dispatch")).await
+}
+
+async fn measured(
+    aws: &RecordedAws,
+    records: &Value,
+    metrics: &MemoryMetrics,
+) -> Result<BatchAnswer, Unnameable> {
     let clients = Clients::new(AwsEnvironment {
         region: "us-east-1".to_owned(),
         access_key_id: "test".to_owned(),
@@ -100,6 +109,10 @@ async fn dispatch(aws: &RecordedAws, records: &Value) -> Result<BatchAnswer, Unn
         rows: DynamoTroubledDeliveries::new(dynamodb, outbox()),
         reminders: SqsRetryQueue::new(sqs, RETRIES.to_owned()),
         clock,
+        metrics: metrics
+            .metrics
+            .clone()
+            .with_write_units(clients.write_units()),
     };
     dispatch.handle(batch(records)).await
 }
@@ -208,6 +221,26 @@ async fn a_queue_that_is_gone_suspends_its_subscription_in_one_transaction_and_l
     assert_eq!(values[":seen"], json!({ "N": "3" }));
     // Since the first of the events, whose ids are of 12:00:00.
     assert_eq!(values[":since"], json!({ "N": "1795435200000" }));
+}
+
+#[tokio::test]
+async fn suspensions_and_what_writing_used_are_measured() {
+    let aws = aws(|operation, body| match operation {
+        "PutItem" => Some((200, json!({ "ConsumedCapacity": { "CapacityUnits": 2.0 } }))),
+        _ => is_delivery(operation, body).then(|| refusal("com.amazonaws.sqs#QueueDoesNotExist")),
+    });
+    let metrics = MemoryMetrics::of("dispatch");
+    measured(&aws, &recorded(), &metrics).await.unwrap();
+    let writes = aws.calls("PutItem").len();
+    let expected = told([
+        ("ColdStart", "dispatch", &[1.0]),
+        ("BatchSize", "dispatch", &[6.0]),
+        ("WriteUnits", "dispatch", &[2.0 * writes as f64]),
+        ("EventsDispatched", "order", &[4.0]),
+        ("DispatchLatency", "order", &[0.0; 4]),
+        ("SubscriptionsSuspended", "", &[1.0]),
+    ]);
+    assert_eq!(metrics.values(), expected);
 }
 
 #[tokio::test]

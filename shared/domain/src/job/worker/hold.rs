@@ -253,6 +253,7 @@ impl<'a, P: Ports, K: Caller + Sync> Hold<'a, P, K> {
     async fn tell(&self, done: Counts, began_at: UtcDateTime) {
         let caller = self.run.caller;
         caller.page_handled(&HandledPage {
+            kind: self.job.spec.work.kind(),
             unit: self.unit.number,
             done,
             took: Duration::try_from(self.now() - began_at).unwrap_or_default(),

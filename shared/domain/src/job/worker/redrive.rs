@@ -12,6 +12,7 @@ use crate::job::ports::{Caller, Ports};
 use crate::job::{FailedEvent, Job};
 use crate::letters::{DeadLetter, NotRedriven, RedriveError, RedriveId, Redriver};
 use crate::registry::SubscriptionRegistry;
+use crate::schema::delivery::UPCAST_FAILED;
 use crate::store_error::{ErrorChain, StoreError};
 
 /// Letters that are under way at a time.
@@ -205,7 +206,7 @@ fn class(error: &RedriveError) -> String {
         RedriveError::Refused(refused) => refused.code.clone(),
         RedriveError::NoSubscription(_) => "SubscriptionRemoved".to_owned(),
         RedriveError::Inactive(..) => "SubscriptionInactive".to_owned(),
-        RedriveError::Version(_) => "UpcastFailed".to_owned(),
+        RedriveError::Version(_) => UPCAST_FAILED.to_owned(),
         RedriveError::Unavailable(_) => "SchemaUnavailable".to_owned(),
         _ => "NotRedriven".to_owned(),
     }
