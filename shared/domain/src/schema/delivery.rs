@@ -53,7 +53,7 @@ pub enum UpcastError {
     },
 }
 
-/// The class of the error of a delivery that failed so. What its message says may quote the event's data.
+/// The class of the error of a delivery whose event cannot be brought up. Its message may quote the event's data.
 pub const UPCAST_FAILED: &str = "UpcastFailed";
 
 /// Why an event can never be brought up.
