@@ -3,8 +3,8 @@
 use aws_sdk_sqs::types::{MessageSystemAttributeNameForSends, MessageSystemAttributeValue};
 use pillarbox_domain::delivery::Message;
 
-/// What joins a message's receiver to its event's trace in X-Ray, if the event came with one. It stands in place of the
-/// header of the call itself, and no byte of it counts
+/// What links a message's receiver to its event's trace in X-Ray, if the event came with one. It stands in place of the
+/// header of the call itself, and does not count into the message's size
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
 pub(crate) fn trace_header(
     message: &Message,
