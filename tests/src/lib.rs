@@ -21,6 +21,7 @@ pub mod cloudwatch;
 pub mod engine;
 pub mod functions;
 pub mod jobs;
+pub mod logs;
 pub mod many;
 pub mod operating;
 pub mod queue_life;

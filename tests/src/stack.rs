@@ -9,8 +9,9 @@ use aws_sdk_sqs::types::{
     QueueAttributeName,
 };
 use futures::future::join_all;
-use pillarbox_aws::{Clients, keys};
+use pillarbox_aws::{AwsEnvironment, Clients, keys};
 use pillarbox_domain::receipt::Bucket;
+use pillarbox_domain::trace::TRACEPARENT;
 use pillarbox_domain::{EventId, SubscriptionId, TenantId};
 use pillarbox_runtime::env::Env;
 use reqwest::Method;
@@ -43,6 +44,8 @@ pub struct Stack {
     pub sqs: aws_sdk_sqs::Client,
     /// Lambda, as root.
     pub lambda: aws_sdk_lambda::Client,
+    /// CloudWatch Logs, as root.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     /// S3, as root.
     pub s3: aws_sdk_s3::Client,
     /// EventBridge Scheduler, as root.
@@ -87,6 +90,7 @@ impl Stack {
         let stack = env.finish(|| {
             let aws = aws?;
             let endpoint_url = aws.endpoint_url.clone();
+            let logs = logs_client(&aws);
             let clients = Clients::new(aws);
             let sqs = clients.sqs();
             let queue = |url| Queue {
@@ -96,6 +100,7 @@ impl Stack {
             Some(Self {
                 dynamodb: clients.dynamodb(),
                 lambda: clients.lambda(),
+                logs,
                 s3: clients.s3(),
                 scheduler: clients.scheduler(),
                 name: name?,
@@ -243,6 +248,24 @@ impl Stack {
     }
 }
 
+/// No function reads logs, so no other client is made so.
+fn logs_client(aws: &AwsEnvironment) -> aws_sdk_cloudwatchlogs::Client {
+    use aws_sdk_cloudwatchlogs::config::{BehaviorVersion, Builder, Credentials, Region};
+    let credentials = Credentials::new(
+        &aws.access_key_id,
+        &aws.secret_access_key,
+        aws.session_token.clone(),
+        None,
+        "environment",
+    );
+    let mut config = Builder::new()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(aws.region.clone()))
+        .credentials_provider(credentials);
+    config.set_endpoint_url(aws.endpoint_url.clone());
+    aws_sdk_cloudwatchlogs::Client::from_conf(config.build())
+}
+
 /// What a receipt tells of one event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct HandedOver {
@@ -298,6 +321,17 @@ impl Tenant {
             .stack
             .request(Method::POST, "/v1/events", Some(&self.key));
         let request = request.header(CONTENT_TYPE, STRUCTURED);
+        Answer::to(request.body(event.to_string())).await
+    }
+
+    /// Publishes an event from within a trace: with this header.
+    pub async fn publish_traced(&self, event: impl ToString, traceparent: &str) -> Answer {
+        let request = self
+            .stack
+            .request(Method::POST, "/v1/events", Some(&self.key));
+        let request = request
+            .header(CONTENT_TYPE, STRUCTURED)
+            .header(TRACEPARENT, traceparent);
         Answer::to(request.body(event.to_string())).await
     }
 

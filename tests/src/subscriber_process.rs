@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use pillarbox_domain::EventId;
+use pillarbox_domain::{EventId, TraceId};
 use serde_json::Value;
 
 use crate::eventually;
@@ -75,6 +75,14 @@ impl SubscriberProcess {
     /// The events whose effect it made, each as often as it did.
     pub fn effects(&self) -> Vec<EventId> {
         self.heard("effect")
+    }
+
+    /// The lines of its log that tell of this trace.
+    pub fn lines(&self, trace_id: TraceId) -> Vec<Value> {
+        let trace_id = trace_id.to_string();
+        let said = self.said.lock().unwrap();
+        let lines = said.iter().filter(|line| line["trace.id"] == trace_id);
+        lines.cloned().collect()
     }
 
     /// Waits until it has made so many effects, and names their events.

@@ -124,8 +124,10 @@ fn log_kept(message_id: &str, filed: &Filed, duration_ms: f64) {
     };
     tracing::info!(
         tenant.id = %letter.tenant,
+        trace.id = filed.trace_id.map(|trace_id| trace_id.to_string()),
         dead_letter.id = %filed.dead_letter_id(),
         event.id = delivery.map(|delivery| delivery.event_id.to_string()),
+        event.r#type = delivery.map(|delivery| delivery.event_type.as_str()),
         subscription.id = delivery.map(|delivery| delivery.subscription.as_str()),
         message.id = message_id,
         origin = %letter.origin,

@@ -19,7 +19,7 @@ use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::seal::Reopenings;
 use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::trouble::{RetryQueue, TroubledDeliveries};
-use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId};
+use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId, TraceId};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, guarded, read};
 use pillarbox_runtime::metrics::Metrics;
 use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
@@ -307,7 +307,9 @@ fn log(events: &[LoggedEvent], skews: &[Option<i64>], dispatched: &Dispatched, s
     let outcomes = &dispatched.outcomes;
     for ((event, id_skew_ms), outcome) in events.iter().zip(skews).zip(outcomes) {
         match outcome {
-            Ok(handed_over) => log_handed_over(handed_over, *id_skew_ms, duration_ms),
+            Ok(handed_over) => {
+                log_handed_over(handed_over, event.trace_id(), *id_skew_ms, duration_ms);
+            }
             Err(error) => log_failed(event, *id_skew_ms, error, duration_ms),
         }
     }
@@ -324,14 +326,22 @@ fn log(events: &[LoggedEvent], skews: &[Option<i64>], dispatched: &Dispatched, s
         );
     }
     for (key, error) in &dispatched.unreminded {
+        let mut events = events.iter();
+        let event = events.find(|event| event.event_id == key.event_id);
         tracing::warn!(
-            tenant.id = %key.tenant, event.id = %key.event_id, subscription.id = %key.subscription,
+            tenant.id = %key.tenant, trace.id = event.map(|event| event.trace_id().to_string()),
+            event.id = %key.event_id, subscription.id = %key.subscription,
             error = %ErrorChain(error), "delivery.not_reminded"
         );
     }
 }
 
-fn log_handed_over(event: &HandedOver, id_skew_ms: Option<i64>, duration_ms: f64) {
+fn log_handed_over(
+    event: &HandedOver,
+    trace_id: TraceId,
+    id_skew_ms: Option<i64>,
+    duration_ms: f64,
+) {
     let HandedOver {
         tenant,
         event_id,
@@ -343,8 +353,8 @@ fn log_handed_over(event: &HandedOver, id_skew_ms: Option<i64>, duration_ms: f64
     } = event;
     let (matched, withheld) = (subscriptions.len() + withheld.len(), withheld.len());
     tracing::info!(
-        tenant.id = %tenant, event.id = %event_id, event.r#type = event_type, matched, withheld,
-        retrying, dead_lettered, id_skew_ms, duration_ms,
+        tenant.id = %tenant, trace.id = %trace_id, event.id = %event_id, event.r#type = event_type,
+        matched, withheld, retrying, dead_lettered, id_skew_ms, duration_ms,
         outcome = "handed_over", "event.dispatched"
     );
 }
@@ -356,7 +366,8 @@ fn log_failed(
     duration_ms: f64,
 ) {
     tracing::error!(
-        tenant.id = %event.tenant, event.id = %event.event_id, id_skew_ms, duration_ms,
+        tenant.id = %event.tenant, trace.id = %event.trace_id(), event.id = %event.event_id,
+        event.r#type = event.event.event_type(), id_skew_ms, duration_ms,
         error = %ErrorChain(error), outcome = "failed", "event.dispatched"
     );
 }

@@ -1,6 +1,5 @@
 //! What is measured of a publish.
 
-use pillarbox_domain::CloudEvent;
 use pillarbox_domain::publish::Published;
 use pillarbox_runtime::http::Problem;
 use pillarbox_runtime::metrics::Metrics;
@@ -9,27 +8,16 @@ use pillarbox_runtime::metrics::catalogue::{
 };
 
 use crate::handler::Outcome;
+use crate::noted::Noted;
 
 /// Statuses of a request that was refused for who sent it: nobody looked at what it brought.
 const REFUSED_CALLER: [u16; 2] = [401, 403];
 
-/// The types of a request's events, in order: none of one that cannot be read.
-#[derive(Debug, Default)]
-pub(crate) struct Types(Vec<Option<String>>);
-
-impl Types {
-    /// Notes the next one.
-    pub(crate) fn push<E>(&mut self, event: &Result<CloudEvent, E>) {
-        let event = event.as_ref().ok();
-        self.0
-            .push(event.map(|event| event.event_type().to_owned()));
-    }
-}
-
 /// Counts the events of a request by how they ended. What failed as a whole has no outcome of each; where not even
 /// one event was found in it, it counts as one.
-pub(crate) fn measure(metrics: &Metrics, types: &Types, outcome: &Result<Outcome, Problem>) {
-    let types = || types.0.iter().map(Option::as_deref);
+pub(crate) fn measure(metrics: &Metrics, noted: &Noted, outcome: &Result<Outcome, Problem>) {
+    let notes = noted.notes().iter();
+    let types = || notes.clone().map(|note| note.event_type.as_deref());
     match outcome {
         Ok(Outcome::One(published)) => {
             metrics.record(&BATCH_SIZE, (), 1.0);

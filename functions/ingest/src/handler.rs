@@ -17,9 +17,10 @@ use pillarbox_runtime::http::{Caller, Problem, Request, Response, body, media_ty
 use pillarbox_runtime::metrics::Metrics;
 
 use crate::answers::{answer, answer_batch, not_a_batch, not_atomic, refusal};
-use crate::figures::{self, Types};
+use crate::noted::{Noted, caller_s_trace};
 use crate::parameters::Parameters;
 use crate::schemas::fitting;
+use crate::{figures, lines};
 
 /// What the media types of CloudEvents begin with, known to us or not.
 const CLOUD_EVENTS: &str = "application/cloudevents";
@@ -58,26 +59,17 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
             .as_ref()
             .ok()
             .map(|caller| caller.tenant().to_string());
-        let mut types = Types::default();
+        let mut noted = Noted::default();
         let outcome = match caller {
-            Ok(caller) => self.publish(&caller, request, &mut types).await,
+            Ok(caller) => self.publish(&caller, request, &mut noted).await,
             Err(problem) => Err(problem),
         };
-        figures::measure(&self.metrics, &types, &outcome);
-        let log = |outcome: &Result<Published, Problem>| log(tenant.as_deref(), outcome, started);
+        figures::measure(&self.metrics, &noted, &outcome);
+        lines::answered(tenant.as_deref(), &noted, &outcome, started);
         match outcome {
-            Ok(Outcome::One(published)) => {
-                log(&Ok(published.clone()));
-                answer(published)
-            }
-            Ok(Outcome::Batch(outcomes)) => {
-                outcomes.iter().for_each(log);
-                answer_batch(outcomes)
-            }
-            Err(problem) => {
-                log(&Err(problem.clone()));
-                problem.into_response()
-            }
+            Ok(Outcome::One(published)) => answer(published),
+            Ok(Outcome::Batch(outcomes)) => answer_batch(outcomes),
+            Err(problem) => problem.into_response(),
         }
     }
 
@@ -86,13 +78,13 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
         &self,
         caller: &Caller,
         request: &Request,
-        types: &mut Types,
+        noted: &mut Noted,
     ) -> Result<Outcome, Problem> {
         let tenant = caller.require(Scope::Publish)?;
         let parameters = Parameters::of(request)?;
         if media_type(request) == BATCH_CONTENT_TYPE {
             let published = self
-                .publish_batch(tenant, request, parameters, types)
+                .publish_batch(tenant, request, parameters, noted)
                 .await?;
             return Ok(Outcome::Batch(published));
         }
@@ -100,7 +92,7 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
             return Err(Problem::invalid_field("atomic", "is for batches only"));
         }
         let event = event(request);
-        types.push(&event);
+        noted.push(&event);
         let event = event?;
         let settings = self.tenants.of(tenant).await?;
         let fitting = fitting(&self.schemas, tenant, &settings.schemas, event).await;
@@ -116,10 +108,14 @@ impl<L: EventLog, T: TenantSettingsReader, S: SchemaReader, C: Clock> Ingest<L, 
         tenant: &TenantId,
         request: &Request,
         parameters: Parameters,
-        types: &mut Types,
+        noted: &mut Noted,
     ) -> Result<Vec<Result<Published, Problem>>, Problem> {
-        let events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
-        events.iter().for_each(|event| types.push(event));
+        let mut events = CloudEvent::from_batch(&body(request)?).map_err(not_a_batch)?;
+        if let Some(parent) = caller_s_trace(&request.headers) {
+            let traced = |event: Result<CloudEvent, _>| event.map(|event| event.traced(parent));
+            events = events.into_iter().map(traced).collect();
+        }
+        events.iter().for_each(|event| noted.push(event));
         let settings = self.tenants.of(tenant).await?;
         let mut fit = Vec::with_capacity(events.len());
         for event in events {
@@ -150,8 +146,17 @@ fn terms(settings: &TenantSettings, parameters: Parameters) -> Terms {
     }
 }
 
-/// The event of a request, in whichever form its headers say.
+/// The event of a request, as part of the caller's trace unless it names one itself.
 fn event(request: &Request) -> Result<CloudEvent, Problem> {
+    let event = untraced_event(request)?;
+    Ok(match caller_s_trace(&request.headers) {
+        Some(parent) => event.traced(parent),
+        None => event,
+    })
+}
+
+/// The event of a request, in whichever form its headers say.
+fn untraced_event(request: &Request) -> Result<CloudEvent, Problem> {
     let media_type = media_type(request);
     if media_type == STRUCTURED_CONTENT_TYPE {
         return Ok(CloudEvent::from_structured(&body(request)?)?);
@@ -162,26 +167,6 @@ fn event(request: &Request) -> Result<CloudEvent, Problem> {
     let headers = request.headers.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     Ok(CloudEvent::from_binary(headers, &body(request)?)?)
-}
-
-/// One line per publish.
-fn log(tenant: Option<&str>, answer: &Result<Published, Problem>, started: Instant) {
-    let (outcome, event_id, status) = match answer {
-        Ok(Published::Accepted(id)) => ("accepted", Some(id), 201),
-        Ok(Published::Duplicate(id)) => ("duplicate", Some(id), 200),
-        Ok(Published::Conflict(first)) => ("conflict", Some(&first.event_id), 409),
-        Err(problem) => ("refused", None, problem.status()),
-    };
-    let event_id = event_id.map(ToString::to_string);
-    let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
-    tracing::info!(
-        tenant.id = tenant,
-        event.id = event_id,
-        status,
-        outcome,
-        duration_ms,
-        "publish.answered"
-    );
 }
 
 #[cfg(test)]

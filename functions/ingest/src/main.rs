@@ -4,6 +4,8 @@ mod answers;
 mod config;
 mod figures;
 mod handler;
+mod lines;
+mod noted;
 mod parameters;
 mod schemas;
 

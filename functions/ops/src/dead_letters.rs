@@ -1,12 +1,14 @@
 //! `/v1/dead-letters`: what failed for good, and the way back.
 
+mod line;
+
 use aws_lambda_events::http::StatusCode;
 use pillarbox_aws::{Clients, DynamoLetters, DynamoRegistry, S3Payloads, SqsDeliveryQueues};
 use pillarbox_domain::credential::Scope;
 use pillarbox_domain::dispatch::{DeliveryQueues, Refusal};
 use pillarbox_domain::letters::{
     Change, Changed, DeadLetter, DeadLetterId, Discard, LetterList, LetterQuery, LetterReader,
-    LetterStore, NotRedriven, RedriveError, Redriver, Shown, ShownWhole,
+    LetterStore, NotRedriven, RedriveError, Redriven, Redriver, Shown, ShownWhole,
 };
 use pillarbox_domain::limits::{MAX_DISCARD_REASON_CHARS, MAX_REDRIVES};
 use pillarbox_domain::registry::SubscriptionRegistry;
@@ -155,8 +157,9 @@ where
         let tenant = caller.require(Scope::Operate)?;
         let id = named(request)?;
         let redriven = self.redriver(subscriptions).redrive(tenant, id).await;
-        let letter = redriven.map_err(|why| problem(id, why))?;
-        Ok(json(StatusCode::OK, &Shown(&letter)))
+        line::redriven(tenant, id, &redriven);
+        let redriven = redriven.map_err(|why| problem(id, why))?;
+        Ok(json(StatusCode::OK, &Shown(&redriven.letter)))
     }
 
     /// `POST /v1/dead-letters/redrive`
@@ -173,6 +176,8 @@ where
         let ids = listed(request)?;
         let redriver = self.redriver(subscriptions);
         let answers = redriver.redrive_all(tenant, &ids).await;
+        let told = ids.iter().zip(&answers);
+        told.for_each(|(id, answer)| line::redriven(tenant, *id, answer));
         Ok(json(StatusCode::OK, &RedriveResults::of(ids, answers)))
     }
 
@@ -218,7 +223,7 @@ where
 }
 
 impl RedriveResults {
-    fn of(ids: Vec<DeadLetterId>, answers: Vec<Result<DeadLetter, NotRedriven>>) -> Self {
+    fn of(ids: Vec<DeadLetterId>, answers: Vec<Result<Redriven, NotRedriven>>) -> Self {
         let results = ids.into_iter().zip(answers);
         let results = results.map(|(dead_letter_id, answer)| {
             let problem = answer.err().map(|why| problem(dead_letter_id, why));

@@ -4,12 +4,12 @@ use std::time::Instant;
 
 use aws_lambda_events::sqs::SqsMessage;
 use futures::future::join_all;
-use pillarbox_domain::dead_letter::DeadLetterQueue;
+use pillarbox_domain::dead_letter::{DeadLetterQueue, Failure as Failed};
 use pillarbox_domain::dispatch::{DeliveryQueues, Subscriptions};
 use pillarbox_domain::publish::EventReader;
 use pillarbox_domain::registry::{Suspension, Suspensions};
 use pillarbox_domain::retry::{Pass, Retried, Retrier, Retry as Outcome};
-use pillarbox_domain::schema::delivery::Upcasts;
+use pillarbox_domain::schema::delivery::{UPCAST_FAILED, Upcasts};
 use pillarbox_domain::trouble::{DeliveryKey, RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, StoreError};
 use pillarbox_runtime::batch::{BatchAnswer, Panicked, guarded, read};
@@ -195,15 +195,17 @@ fn log(
         Ok(Retried::NotDue) => ("not_due", None, None),
         Ok(Retried::Recovered { attempt }) => ("recovered", Some(*attempt), None),
         Ok(Retried::Failed { attempt, failure }) => {
-            ("failed", Some(*attempt), Some(failure.to_string()))
+            ("failed", Some(*attempt), Some(shown(failure)))
         }
         Ok(Retried::GivenUp { attempt, failure }) => {
-            ("given_up", Some(*attempt), Some(failure.to_string()))
+            ("given_up", Some(*attempt), Some(shown(failure)))
         }
         Err(error) => ("unknown", None, Some(ErrorChain(error).to_string())),
     };
+    let trace_id = retried.as_ref().ok().and_then(|outcome| outcome.trace_id);
     tracing::info!(
         tenant.id = key.map(|key| key.tenant.to_string()),
+        trace.id = trace_id.map(|trace_id| trace_id.to_string()),
         event.id = key.map(|key| key.event_id.to_string()),
         subscription.id = key.map(|key| key.subscription.to_string()),
         message.id = message_id,
@@ -213,6 +215,14 @@ fn log(
         duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
         "delivery.retried"
     );
+}
+
+/// What a line tells of an attempt that failed. An upcaster's own error quotes data, which only the dead letter has.
+fn shown(failure: &Failed) -> String {
+    match &*failure.class {
+        UPCAST_FAILED => UPCAST_FAILED.to_owned(),
+        _ => failure.to_string(),
+    }
 }
 
 /// One line per subscription that was suspended.

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use pillarbox_domain::ErrorChain;
 use pillarbox_domain::receipt::HandedOver;
 use pillarbox_domain::sweep::{End, Handed, MAX_TOLD, Swept};
+use pillarbox_domain::{ErrorChain, EventId, TraceId};
 use time::UtcDateTime;
 
 use crate::handler::Failure;
@@ -15,8 +15,8 @@ pub(crate) fn swept(swept: &Swept, summary: &Summary, now: UtcDateTime, started:
     handed(&swept.handed);
     for found in &swept.told {
         tracing::info!(
-            tenant.id = %found.tenant, event.id = %found.entry.event_id, outcome = "asked",
-            "event.swept"
+            tenant.id = %found.tenant, event.id = %found.entry.event_id,
+            event.r#type = found.entry.event_type, outcome = "asked", "event.swept"
         );
     }
     for (slice, error) in &swept.blocked {
@@ -105,29 +105,37 @@ pub(crate) fn taken(message_id: &str, taken: &Result<Option<Handed>, Failure>, s
 /// Events that were handed over, up to a number of them; and each that was not.
 pub(crate) fn handed(handed: &Handed) {
     for event in handed.dispatched.iter().take(MAX_TOLD) {
-        log_dispatched(event);
+        log_dispatched(event, trace_of(handed, event.event_id));
     }
     for (found, failure) in &handed.unreadable {
         tracing::error!(
-            tenant.id = %found.tenant, event.id = %found.entry.event_id,
+            tenant.id = %found.tenant, trace.id = trace_of(handed, found.entry.event_id),
+            event.id = %found.entry.event_id, event.r#type = found.entry.event_type,
             event.source = found.entry.source, event.source_id = found.entry.id,
             error = %failure, "sweep.unreadable"
         );
     }
     for (found, error) in &handed.failed {
         tracing::error!(
-            tenant.id = %found.tenant, event.id = %found.entry.event_id,
+            tenant.id = %found.tenant, trace.id = trace_of(handed, found.entry.event_id),
+            event.id = %found.entry.event_id, event.r#type = found.entry.event_type,
             error = %ErrorChain(error), outcome = "failed", "event.swept"
         );
     }
     log_subscriptions(handed);
 }
 
-fn log_dispatched(event: &HandedOver) {
+/// The trace of an event, if the event was read.
+fn trace_of(handed: &Handed, event_id: EventId) -> Option<String> {
+    let trace_id = handed.traces.get(&event_id);
+    trace_id.map(TraceId::to_string)
+}
+
+fn log_dispatched(event: &HandedOver, trace_id: Option<String>) {
     let matched = event.subscriptions.len() + event.withheld.len();
     tracing::info!(
-        tenant.id = %event.tenant, event.id = %event.event_id, event.r#type = event.event_type,
-        matched, withheld = event.withheld.len(), retrying = event.retrying,
+        tenant.id = %event.tenant, trace.id = trace_id, event.id = %event.event_id,
+        event.r#type = event.event_type, matched, withheld = event.withheld.len(), retrying = event.retrying,
         dead_lettered = event.dead_lettered, outcome = "handed_over", "event.swept"
     );
 }
@@ -147,7 +155,8 @@ fn log_subscriptions(handed: &Handed) {
     }
     for (key, error) in &handed.unreminded {
         tracing::warn!(
-            tenant.id = %key.tenant, event.id = %key.event_id, subscription.id = %key.subscription,
+            tenant.id = %key.tenant, trace.id = trace_of(handed, key.event_id),
+            event.id = %key.event_id, subscription.id = %key.subscription,
             error = %ErrorChain(error), "delivery.not_reminded"
         );
     }

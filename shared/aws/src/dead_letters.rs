@@ -7,6 +7,7 @@ use pillarbox_domain::StoreError;
 use pillarbox_domain::dead_letter::{DeadLetterQueue, GivenUp};
 
 use crate::error::store_error;
+use crate::trace_header::trace_header;
 
 const SEND_MESSAGE: &str = "SendMessage";
 
@@ -37,6 +38,10 @@ impl DeadLetterQueue for SqsDeadLetterQueue {
             .set_message_group_id(group);
         for (name, value) in message.attributes {
             call = call.message_attributes(name, attribute(value).map_err(unbuildable)?);
+        }
+        // The message itself has no room for its trace.
+        if let Some((name, value)) = trace_header(&given_up.message) {
+            call = call.message_system_attributes(name, value);
         }
         call.send()
             .await

@@ -41,6 +41,7 @@ mod sweep;
 mod sweep_queue;
 mod tenant_list;
 mod tenants;
+mod trace_header;
 mod trouble;
 mod trouble_item;
 mod visibility;

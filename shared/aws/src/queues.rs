@@ -12,6 +12,8 @@ use pillarbox_domain::delivery::Message;
 use pillarbox_domain::dispatch::{DeliveryQueues, Refusal, SendError};
 use pillarbox_domain::subscription::QueueUrl;
 
+use crate::trace_header::trace_header;
+
 /// Messages in one `SendMessageBatch`
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
 const MAX_BATCH_MESSAGES: usize = 10;
@@ -135,6 +137,9 @@ fn entry(
             .string_value(value)
             .build();
         entry = entry.message_attributes(*name, value.map_err(unbuildable)?);
+    }
+    if let Some((name, value)) = trace_header(message) {
+        entry = entry.message_system_attributes(name, value);
     }
     entry.build().map_err(unbuildable)
 }

@@ -24,7 +24,7 @@ use pillarbox_domain::subscription_cache::SubscriptionSource;
 use pillarbox_domain::tenant_settings::TenantSettingsReader;
 use pillarbox_domain::visibility::{Hidden, NotHidden, Visibility};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError};
-use pillarbox_testkit::builders::{event, logged, subscription, tenant};
+use pillarbox_testkit::builders::{event, event_with, logged, subscription, tenant};
 use pillarbox_testkit::{ManualClock, MemoryPayloads};
 use serde_json::{Value, json};
 use support::{calls, dynamodb, json_answer};
@@ -189,6 +189,56 @@ async fn a_call_that_fails_fails_for_every_message_of_it() {
             assert_eq!((&*error.code, error.refusal), (code, expected));
         }
     }
+}
+
+/// A message of an event that came with this trace.
+fn traced(traceparent: &str) -> Message {
+    let event = event_with(json!({ "traceparent": traceparent }));
+    let event = logged(&ManualClock::default(), &tenant("demo"), event);
+    subscription(&tenant("demo"), "connector", &["*"]).message(&event, 1, None)
+}
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+fn trace_header() -> Value {
+    let value = "Root=1-0af76519-16cd43dd8448eb211c80319c;Parent=b7ad6b7169203331;Sampled=1";
+    json!({ "AWSTraceHeader": { "DataType": "String", "StringValue": value } })
+}
+
+#[tokio::test]
+async fn a_delivery_tells_x_ray_of_its_trace() {
+    let aws = aws(200, &json!({ "Successful": [], "Failed": [] }));
+    let messages = [traced(PARENT), traced("none")];
+    let queue = "https://sqs.eu-west-1.amazonaws.com/1/q".parse().unwrap();
+    queues(aws.clone()).send(&queue, &messages).await;
+    let call = &asked(&aws)[0];
+    let entry = &call["Entries"][0];
+    assert_eq!(entry["MessageSystemAttributes"], trace_header());
+    let attribute = &entry["MessageAttributes"]["traceparent"]["StringValue"];
+    assert_eq!(attribute, PARENT);
+    let untraced = &call["Entries"][1];
+    assert_eq!(untraced["MessageSystemAttributes"], Value::Null);
+    assert_eq!(untraced["MessageAttributes"]["traceparent"], Value::Null);
+}
+
+#[tokio::test]
+async fn a_dead_letter_tells_x_ray_of_its_trace_and_has_no_attribute_for_it() {
+    let aws = aws(200, &json!({ "MessageId": "m" }));
+    let url = "https://sqs.eu-west-1.amazonaws.com/1/dead".to_owned();
+    let dead_letters = SqsDeadLetterQueue::new(sqs(aws.clone()), url);
+    let now = ManualClock::default().now();
+    let given_up = GivenUp {
+        origin: Origin::Retry,
+        error: Failure::new("Timeout", "it took too long"),
+        attempts: 1,
+        first_failed_at: now,
+        last_failed_at: now,
+        message: traced(PARENT),
+    };
+    dead_letters.put(&given_up).await.unwrap();
+    let call = &asked(&aws)[0];
+    assert_eq!(call["MessageSystemAttributes"], trace_header());
+    assert_eq!(call["MessageAttributes"]["traceparent"], Value::Null);
 }
 
 /// A log on these answers, and as many new events as are wanted.

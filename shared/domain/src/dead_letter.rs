@@ -11,6 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::delivery::{Message, escape_for_sqs};
 use crate::store_error::StoreError;
+use crate::trace::TRACEPARENT;
 
 /// Bytes of a message with its attributes
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
@@ -149,7 +150,10 @@ impl GivenUp {
         let Failure { class, message } = &self.error;
         let class = attribute_text(class, MAX_ERROR_CLASS_BYTES, "Unnamed");
         let message = attribute_text(message, MAX_ERROR_MESSAGE_BYTES, &class);
-        let mut attributes = self.message.attributes.clone();
+        // SQS takes ten attributes. The body has the trace, too.
+        let own = self.message.attributes.iter();
+        let own = own.filter(|(name, _)| *name != TRACEPARENT).cloned();
+        let mut attributes: Vec<_> = own.collect();
         attributes.extend([
             (ORIGIN_ATTRIBUTE, self.origin.as_str().to_owned()),
             (ERROR_CLASS_ATTRIBUTE, class),

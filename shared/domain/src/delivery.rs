@@ -9,6 +9,7 @@ use crate::event_id::EventId;
 use crate::logged_event::LoggedEvent;
 use crate::subscription::{MessageGroup, SubscriptionId};
 use crate::tenant::TenantId;
+use crate::trace::{TRACEPARENT, TraceId, TraceParent};
 
 /// One event for one subscription.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +44,13 @@ impl Message {
             .map(|(name, value)| name.len() + "String".len() + value.len())
             .sum();
         self.body.len() + attributes
+    }
+
+    /// Where in a trace its event comes from, if that is known.
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        let mut attributes = self.attributes.iter();
+        let (_, parent) = attributes.find(|(name, _)| *name == TRACEPARENT)?;
+        parent.parse().ok()
     }
 
     /// What a FIFO queue tells repeats by: the same for every hand-over of an event to a subscription, another for
@@ -87,6 +95,8 @@ impl Delivery<'_> {
             (SUBSCRIPTION_ATTRIBUTE, self.subscription.to_string()),
         ];
         attributes.extend(self.job.map(|job| (JOB_ATTRIBUTE, job.to_owned())));
+        let parent = event.trace_parent();
+        attributes.extend(parent.map(|parent| (TRACEPARENT, parent.to_string())));
         attributes
     }
 }
@@ -156,6 +166,11 @@ impl Received {
             attempt: attempt(&bus)?,
             job: bus.job,
         })
+    }
+
+    /// The trace that the event is part of. Every event has one.
+    pub fn trace_id(&self) -> TraceId {
+        TraceId::of(&self.event, self.event_id)
     }
 }
 

@@ -55,6 +55,7 @@ pub mod sweep;
 pub mod tenant;
 pub mod tenant_settings;
 pub mod timed_cache;
+pub mod trace;
 pub mod trouble;
 pub mod visibility;
 
@@ -66,3 +67,4 @@ pub use logged_event::LoggedEvent;
 pub use store_error::{ErrorChain, StoreError};
 pub use subscription::{Subscription, SubscriptionId};
 pub use tenant::TenantId;
+pub use trace::{TraceId, TraceParent};

@@ -13,9 +13,10 @@ use crate::logged_event::LoggedEvent;
 use crate::publish::EventReader;
 use crate::registry::{Suspended, Suspension, Suspensions};
 use crate::retry_policy::{Jitter, RetryDecision};
-use crate::schema::delivery::{UpcastError, Upcasts};
+use crate::schema::delivery::{UPCAST_FAILED, UpcastError, Upcasts};
 use crate::store_error::{ErrorChain, StoreError};
 use crate::subscription::Subscription;
+use crate::trace::TraceId;
 use crate::trouble::{
     Attempt, DeliveryKey, MAX_SPARE_HOLDS, RetryQueue, TroubleStatus, TroubledDeliveries,
     TroubledDelivery,
@@ -53,6 +54,8 @@ pub struct Retry {
     pub retried: Retried,
     /// Its subscription, whose queue is gone or refuses the bus.
     pub suspended: Option<Suspension>,
+    /// The trace that its event is part of, where the log was asked for it and has it.
+    pub trace_id: Option<TraceId>,
 }
 
 impl From<Retried> for Retry {
@@ -60,6 +63,7 @@ impl From<Retried> for Retry {
         Self {
             retried,
             suspended: None,
+            trace_id: None,
         }
     }
 }
@@ -144,6 +148,7 @@ where
         Ok(Retry {
             retried: retried.await?,
             suspended,
+            trace_id: event.as_ref().map(LoggedEvent::trace_id),
         })
     }
 
@@ -230,7 +235,7 @@ where
         };
         let made = match form.event(event) {
             Ok(made) => made,
-            Err(failure) => return Ok(Ended::dead("UpcastFailed", &failure.to_string())),
+            Err(failure) => return Ok(Ended::dead(UPCAST_FAILED, &failure.to_string())),
         };
         let attempt = i32::try_from(row.failed_attempts() + 1).unwrap_or(i32::MAX);
         let message = subscription.message(made, attempt, None);

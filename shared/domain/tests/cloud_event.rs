@@ -382,3 +382,43 @@ proptest! {
         prop_assert!(CloudEvent::from_structured(&body).is_err());
     }
 }
+
+const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+#[test]
+fn an_event_keeps_its_own_trace_whatever_that_says() {
+    let parent = PARENT.parse().unwrap();
+    for own in [
+        "00-11111111111111111111111111111111-2222222222222222-00",
+        "none",
+        "",
+    ] {
+        let event = parse(&with("traceparent", own)).unwrap();
+        assert_eq!(event.clone().traced(parent), event);
+    }
+    let traced = parse(&minimal()).unwrap().traced(parent);
+    assert_eq!(traced.text("traceparent"), Some(PARENT));
+}
+
+#[test]
+fn an_event_that_is_as_large_as_may_be_goes_without_a_trace() {
+    let parent = PARENT.parse().unwrap();
+    let room = r#","traceparent":"""#.len() + PARENT.len();
+    let rest = with("data", "").to_string().len();
+    let of_bytes = |bytes: usize| parse(&with("data", "x".repeat(bytes - rest))).unwrap();
+    for (bytes, is_traced) in [
+        (MAX_EVENT_BYTES - room, true),
+        (MAX_EVENT_BYTES - room + 1, false),
+        (MAX_EVENT_BYTES, false),
+    ] {
+        let traced = of_bytes(bytes).traced(parent);
+        assert_eq!(traced.trace_parent().is_some(), is_traced, "{bytes}");
+        assert!(parse(&serde_json::from_str(&traced.to_structured()).unwrap()).is_ok());
+    }
+    let room = "traceparent".len() + PARENT.len();
+    let most = MAX_CONTEXT_BYTES - "subject".len() - room;
+    for (bytes, is_traced) in [(most, true), (most + 1, false)] {
+        let event = parse(&with("subject", "x".repeat(bytes))).unwrap();
+        assert_eq!(event.traced(parent).trace_parent().is_some(), is_traced);
+    }
+}

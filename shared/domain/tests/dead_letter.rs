@@ -82,6 +82,25 @@ fn a_delivery_stays_as_it_was_and_its_attributes_say_what_happened() {
 }
 
 #[test]
+fn a_traced_delivery_of_a_job_has_no_more_attributes_than_sqs_takes() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let event = logged_with(json!({ "traceparent": parent }));
+    let delivery = Delivery {
+        event: &event,
+        subscription: &"shop".parse().unwrap(),
+        attempt: 1,
+        job: Some("a-replay"),
+    }
+    .to_message();
+    assert_eq!(delivery.attributes.len(), 7);
+    let message = given_up(delivery.clone(), timeout()).to_message();
+    assert_eq!(message.attributes.len(), 10);
+    assert_eq!(attribute(&message, "job"), "a-replay");
+    assert_eq!(message.trace_parent(), None);
+    assert!(message.body.contains(parent), "{}", message.body);
+}
+
+#[test]
 fn the_largest_event_fits_whole_with_the_longest_of_everything() {
     let source = format!("/{}", "s".repeat(1_800));
     let members = |data: &str| json!({ "source": source, "type": "t".repeat(256), "data": data });

@@ -45,6 +45,36 @@ fn a_message_is_a_cloud_event_with_what_routes_it_beside_it() {
 }
 
 #[test]
+fn a_message_has_the_trace_of_its_event_beside_it_and_counts_it() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let traced = logged_event(event_with(json!({ "traceparent": parent })));
+    let message = message_of(&traced);
+    let attribute = ("traceparent", parent.to_owned());
+    assert_eq!(message.attributes.last(), Some(&attribute));
+    assert_eq!(message.trace_parent().unwrap().to_string(), parent);
+    let mut untraced = message.clone();
+    untraced.attributes.pop();
+    let bytes = "traceparent".len() + "String".len() + parent.len();
+    assert_eq!(message.bytes() - untraced.bytes(), bytes);
+    let received = Received::parse(&message.body).unwrap();
+    assert_eq!(received.trace_id(), traced.trace_id());
+    assert_eq!(received.event.trace_parent(), message.trace_parent());
+}
+
+#[test]
+fn an_event_without_a_trace_that_can_be_read_begins_one_with_its_own_id() {
+    for members in [json!({}), json!({ "traceparent": "00-0-0-01" })] {
+        let logged = logged_event(event_with(members));
+        let message = message_of(&logged);
+        assert_eq!(message.trace_parent(), None);
+        let own = logged.event_id.to_string().replace('-', "");
+        assert_eq!(logged.trace_id().to_string(), own);
+        let received = Received::parse(&message.body).unwrap();
+        assert_eq!(received.trace_id(), logged.trace_id());
+    }
+}
+
+#[test]
 fn what_sqs_refuses_is_escaped_and_means_the_same() {
     let event = event_with(json!({ "data": { "\u{fffe}": "a\u{ffff}b" } }));
     let logged = logged_event(event);

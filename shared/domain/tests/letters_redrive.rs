@@ -94,7 +94,8 @@ impl Bench {
             upcasts: &upcasts,
             clock: &self.clock,
         };
-        redriver.redrive(owner, id).await
+        let redriven = redriver.redrive(owner, id).await?;
+        Ok(redriven.letter)
     }
 
     async fn redrive(&self, letter: &DeadLetter) -> Result<DeadLetter, RedriveError> {
@@ -148,6 +149,23 @@ async fn a_letter_goes_to_its_own_subscription_once_as_the_job_of_its_redrive() 
         "{second}"
     );
     assert_eq!(bench.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn a_redrive_tells_the_trace_of_its_event() {
+    let bench = Bench::with_connector();
+    let letter = bench.letter("connector", json!(1)).await;
+    let upcasts = Upcasting::new(&bench.registry, bench.clock.clone());
+    let redriver = Redriver {
+        letters: bench.store(),
+        subscriptions: &bench.registry,
+        queues: &bench.queues,
+        upcasts: &upcasts,
+        clock: &bench.clock,
+    };
+    let redriven = redriver.redrive(&letter.tenant, letter.id).await.unwrap();
+    let own = letter.delivery.unwrap().event_id.into();
+    assert_eq!(redriven.trace_id, Some(own));
 }
 
 #[tokio::test]
@@ -408,7 +426,7 @@ async fn letters_of_a_list_are_redriven_each_by_itself() {
     expected.resize(23, false);
     assert_eq!(redriven, expected);
     for (id, letter) in ids.iter().zip(answers) {
-        assert!(letter.is_err() || letter.unwrap().id == *id);
+        assert!(letter.is_err() || letter.unwrap().letter.id == *id);
     }
     assert_eq!(bench.sent().len(), 2);
 }

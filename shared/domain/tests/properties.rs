@@ -8,7 +8,7 @@ use data_encoding::BASE64;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use pillarbox_domain::cloud_event::{AttributeName, AttributeValue};
 use pillarbox_domain::delivery::{Delivery, Received};
-use pillarbox_domain::{CloudEvent, Data, Fingerprint, event_key};
+use pillarbox_domain::{CloudEvent, Data, Fingerprint, TraceParent, event_key};
 use pillarbox_testkit::ManualClock;
 use pillarbox_testkit::builders::{logged, tenant};
 use proptest::prelude::*;
@@ -446,6 +446,45 @@ proptest! {
         let fingerprints = (Fingerprint::of(&first), Fingerprint::of(&other));
         prop_assert_ne!(fingerprints.0.unwrap(), fingerprints.1.unwrap());
         prop_assert!(!Fingerprint::differing(&first, &other).is_empty());
+    }
+
+    #[test]
+    fn any_text_is_a_trace_or_none_and_what_is_shown_of_one_is_read_as_the_same(
+        text in prop_oneof![
+            any::<String>(),
+            text(50..60),
+            "[0-9a-fA-F]{2}-[0-9a-f]{31,33}-[0-9a-f]{15,17}-[0-9a-f]{1,3}(-.{0,6})?",
+            "[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.{0,6})?",
+        ],
+    ) {
+        if let Ok(parent) = text.parse::<TraceParent>() {
+            let shown = parent.to_string();
+            prop_assert_eq!(shown.len(), 55);
+            prop_assert_eq!(shown.parse::<TraceParent>(), Ok(parent));
+            prop_assert_eq!(&shown[3..52], &text[3..52]);
+            prop_assert_eq!(parent.trace_id().to_string(), &text[3..35]);
+        }
+    }
+
+    #[test]
+    fn a_trace_that_is_well_formed_is_read(trace in "[0-9a-f]{31}[1-9a-f]", parent in "[1-9a-f][0-9a-f]{15}") {
+        let text = format!("00-{trace}-{parent}-01");
+        let read: TraceParent = text.parse().unwrap();
+        prop_assert_eq!(read.to_string(), text);
+    }
+
+    #[test]
+    fn a_trace_is_added_to_an_event_that_has_none_and_changes_nothing_else(sent in sent()) {
+        let parent: TraceParent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap();
+        let event = read(&sent.structured());
+        let traced = event.clone().traced(parent);
+        if event.text("traceparent").is_some() {
+            prop_assert_eq!(traced, event);
+        } else {
+            prop_assert_eq!(traced.trace_parent(), Some(parent));
+            prop_assert_eq!(traced.context().len(), event.context().len() + 1);
+            prop_assert_eq!(Fingerprint::of(&traced).unwrap(), Fingerprint::of(&event).unwrap());
+        }
     }
 
     #[test]

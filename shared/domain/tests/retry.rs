@@ -47,7 +47,9 @@ fn status(bus: &MemoryBus) -> TroubleStatus {
 async fn a_queue_that_recovered_gets_the_delivery_with_its_attempt() {
     let (bus, key) = in_trouble(wanted()).await;
     bus.queues.recover();
-    assert_eq!(retried(&bus, &key).await, Retried::Recovered { attempt: 2 });
+    let outcome = bus.retry(&key).await.unwrap();
+    assert_eq!(outcome.retried, Retried::Recovered { attempt: 2 });
+    assert_eq!(outcome.trace_id, Some(key.event_id.into()));
     let bodies = bus.queues.bodies("orders");
     let received = Received::parse(&bodies[0]).unwrap();
     assert_eq!((bodies.len(), received.attempt), (1, 2));

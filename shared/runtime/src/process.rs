@@ -13,31 +13,34 @@ use time::UtcDateTime;
 use crate::clock::SystemClock;
 use crate::env::Env;
 use crate::metrics::Metrics;
-use crate::telemetry::{self, Level};
+use crate::telemetry::{self, Level, SampleRate};
 
 /// What every function is told by its environment, whatever else it needs.
 pub struct Process {
     aws: AwsEnvironment,
     log_level: Level,
+    log_sample_rate: SampleRate,
     metrics_namespace: String,
 }
 
 impl Process {
-    /// Reads the variables that Lambda itself sets, `LOG_LEVEL`, and `METRICS_NAMESPACE`.
+    /// Reads the variables that Lambda itself sets, `LOG_LEVEL`, `LOG_SAMPLE_RATE`, and `METRICS_NAMESPACE`.
     pub fn read(env: &mut Env) -> Option<Self> {
         let aws = env.aws();
         let log_level = env.required("LOG_LEVEL");
+        let log_sample_rate = env.required("LOG_SAMPLE_RATE");
         let metrics_namespace = env.required("METRICS_NAMESPACE");
         Some(Self {
             aws: aws?,
             log_level: log_level?,
+            log_sample_rate: log_sample_rate?,
             metrics_namespace: metrics_namespace?,
         })
     }
 
     /// Begins to log, and makes what clients are made of, and the metrics of the function: its name is the binary's.
     pub fn start(self, function: &str) -> (Clients, Metrics) {
-        telemetry::init(self.log_level);
+        telemetry::init(self.log_level, self.log_sample_rate);
         let clients = Clients::new(self.aws);
         let clock = SystemClock::default();
         let metrics = Metrics::new(self.metrics_namespace, function, clock, io::stdout());

@@ -14,4 +14,4 @@ pub use pillarbox_domain::cloud_event::{CloudEvent, Data};
 pub use pillarbox_domain::delivery::Received;
 pub use pillarbox_domain::log_shard::LogShards;
 pub use pillarbox_domain::tenant_settings::Retention;
-pub use pillarbox_domain::{EventId, SubscriptionId, TenantId};
+pub use pillarbox_domain::{EventId, SubscriptionId, TenantId, TraceId, TraceParent};

@@ -8,6 +8,7 @@ use pillarbox_domain::job::{
     Caller, HandledPage, Holder, Job, JobId, JobSpec, JobStore, Parts, Ports, Ran, ReplayFilter,
     Run, Sleeper, Target, Work, Worker,
 };
+use pillarbox_domain::letters::Redriven;
 use pillarbox_domain::log_hour::{IdRange, LogHour};
 use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::{Clock, EventId, LoggedEvent, StoreError, Subscription, TenantId};
@@ -77,6 +78,7 @@ impl Sleeper for ManualSleeper {
 #[derive(Default)]
 pub struct MemoryCaller {
     pages: Mutex<Vec<HandledPage>>,
+    letters: Mutex<Vec<Redriven>>,
     signs: Mutex<usize>,
 }
 
@@ -84,6 +86,11 @@ impl MemoryCaller {
     /// The pages that were handled, in order.
     pub fn pages(&self) -> Vec<HandledPage> {
         self.pages.lock().unwrap().clone()
+    }
+
+    /// The letters that are with their queues again.
+    pub fn letters(&self) -> Vec<Redriven> {
+        self.letters.lock().unwrap().clone()
     }
 
     /// How often the worker said that it is at it.
@@ -99,6 +106,10 @@ impl Caller for MemoryCaller {
 
     fn page_handled(&self, page: &HandledPage) {
         self.pages.lock().unwrap().push(*page);
+    }
+
+    fn letter_redriven(&self, redriven: &Redriven) {
+        self.letters.lock().unwrap().push(redriven.clone());
     }
 }
 

@@ -4,8 +4,8 @@
 //! `subscriber ok | fail-first <receives> | fail-always <class> <message> | permanent <class> <message> | hang`
 //!
 //! `hang` begins events whose data have `"hang": true` and never ends them. What it does stands on standard output, a
-//! line of JSON each: `{"handling": <event id>, "pid": …}` and `{"effect": <event id>, "pid": …}`. It ends when its
-//! standard input does, so that it does not outlive who started it.
+//! line of JSON each: `{"handling": <event id>, "pid": …}`, `{"effect": <event id>, "pid": …}` and what the SDK logs. It ends
+//! when its standard input does, so that it does not outlive who started it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,6 +26,7 @@ use pillarbox::{EventId, Retention};
 use pillarbox_aws::Clients;
 use pillarbox_runtime::batch::{Batch, BatchAnswer};
 use pillarbox_runtime::env::Env;
+use pillarbox_runtime::telemetry;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
@@ -252,6 +253,7 @@ impl Config {
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     end_with_who_started_it();
+    telemetry::init(telemetry::Level::INFO, "1".parse().unwrap());
     let config = Config::read(Env::of_process());
     let source = config.source().await;
     let subscriber = config.subscriber(Behaviour::of_arguments());

@@ -27,6 +27,7 @@ mod storage;
 mod stored_once;
 mod strangers;
 mod subscribers;
+mod traces;
 mod troubles;
 
 use std::collections::BTreeSet;

@@ -110,6 +110,9 @@ fn functions(template: &Template, folders: &[Folder]) -> Faults {
         let broken = expected.into_iter().filter(|(holds, _)| !holds);
         faults.extend(broken.map(|(_, fault)| format!("{function} {fault}")));
     }
+    if *template.at("/Globals/Function/Tracing") != json!({ "Ref": "Tracing" }) {
+        faults.push("functions are not traced".to_owned());
+    }
     faults.extend(
         left.into_iter()
             .map(|function| format!("{function} has no folder")),
@@ -154,6 +157,11 @@ fn folders_functions_roles_and_log_groups_have_one_name() {
             "/Resources/IngestLogs/Properties/RetentionInDays",
             Value::Null,
             "IngestFunction keeps its logs for ever",
+        ),
+        (
+            "/Globals/Function/Tracing",
+            json!("PassThrough"),
+            "functions are not traced",
         ),
     ];
     check(|template| functions(template, &folders()), &broken);

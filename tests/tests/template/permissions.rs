@@ -13,15 +13,21 @@ fn is_named(resource: &Value) -> bool {
     !text.is_some_and(|text| text == "*" || text.ends_with(":*") || text.ends_with("/*"))
 }
 
-/// Actions that know no resource narrower than all, alone in their statements
-/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html>).
-const OF_NO_RESOURCE: [&str; 1] = ["scheduler:ListSchedules"];
+/// Actions that know no resource narrower than all, with no other in their statements
+/// (<https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoneventbridgescheduler.html>,
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html>).
+const OF_NO_RESOURCE: [&str; 3] = [
+    "scheduler:ListSchedules",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+];
 
 fn open_permissions(template: &Template) -> Faults {
     let mut faults = Faults::new();
     for (role, statement) in statements(template) {
         let actions = elements(&statement["Action"]);
-        if matches!(actions, [action] if OF_NO_RESOURCE.iter().any(|known| action == known)) {
+        let of_no_resource = |action: &Value| OF_NO_RESOURCE.iter().any(|known| action == known);
+        if !actions.is_empty() && actions.iter().all(of_no_resource) {
             continue;
         }
         let resources = elements(&statement["Resource"]);
@@ -87,6 +93,11 @@ fn every_permission_names_its_actions_and_resources() {
             "IngestRole allows actions",
         ),
         (
+            &*format!("{role}/Policies/0/PolicyDocument/Statement/5/Action/1"),
+            json!("dynamodb:GetItem"),
+            "IngestRole allows resources",
+        ),
+        (
             &*format!("{statement}/NotAction"),
             json!("iam:*"),
             "IngestRole allows all but",
@@ -117,6 +128,7 @@ const READ_QUEUE: [&str; 3] = [
     "sqs:GetQueueAttributes",
 ];
 const WRITE_LOGS: [&str; 2] = ["logs:CreateLogStream", "logs:PutLogEvents"];
+const WRITE_TRACES: [&str; 2] = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"];
 
 /// The actions that a role does not have on exactly this resource.
 fn denied<'a>(
@@ -144,6 +156,7 @@ fn missing_permissions(template: &Template) -> Faults {
         let logs = referenced(template.property(function, "LoggingConfig/LogGroup"));
         let logs = format!("{}.Arn", logs.unwrap_or_default());
         needed.push((function, &WRITE_LOGS, json!({ "Fn::GetAtt": logs })));
+        needed.push((function, &WRITE_TRACES, json!("*")));
     }
     for (function, _, event) in sources(template, "DynamoDB") {
         needed.push((function, &READ_STREAM, event["Stream"].clone()));
@@ -166,7 +179,7 @@ fn missing_permissions(template: &Template) -> Faults {
 }
 
 #[test]
-fn every_role_may_read_its_sources_and_write_its_log() {
+fn every_role_may_read_its_sources_and_write_its_log_and_traces() {
     let statement = |role: &str, index: u8| {
         format!("/Resources/{role}/Properties/Policies/0/PolicyDocument/Statement/{index}")
     };
@@ -208,6 +221,10 @@ fn every_role_may_read_its_sources_and_write_its_log() {
         (
             statement("OpsRole", 0),
             r#"lacks ["logs:CreateLogStream", "logs:PutLogEvents"]"#,
+        ),
+        (
+            statement("AuthorizerRole", 2),
+            r#"lacks ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]"#,
         ),
     ];
     for (place, words) in broken {

@@ -420,6 +420,23 @@ async fn each_line_tells_how_far_the_id_is_from_the_stream_s_time() {
 }
 
 #[tokio::test]
+async fn each_line_has_the_trace_of_its_event() {
+    let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let mut records = recorded();
+    let image = &mut records["Records"][0]["dynamodb"]["NewImage"];
+    image["traceparent"] = json!({ "S": parent });
+    let lines = lines(&records).await;
+    let dispatched = lines
+        .iter()
+        .filter(|line| line["message"] == "event.dispatched");
+    for (place, line) in dispatched.enumerate() {
+        let own = line["event.id"].as_str().unwrap().replace('-', "");
+        let expected = if place == 0 { &parent[3..35] } else { &own };
+        assert_eq!(line["trace.id"], expected);
+    }
+}
+
+#[tokio::test]
 async fn a_record_without_a_time_has_no_skew() {
     let mut records = recorded();
     for record in records["Records"].as_array_mut().unwrap() {

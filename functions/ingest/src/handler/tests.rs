@@ -1,6 +1,7 @@
 //! Requests as the HTTP API hands them over, on a log in memory.
 
 mod figures;
+mod traces;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -4,6 +4,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use pillarbox_domain::job::{Caller, HandledPage, JobId, LEASE};
+use pillarbox_domain::letters::Redriven;
 use pillarbox_domain::visibility::{Hidden, Visibility};
 use pillarbox_domain::{Clock, TenantId};
 use pillarbox_runtime::metrics::Metrics;
@@ -65,6 +66,23 @@ impl<V: Visibility + Sync, C: Clock + Sync> Caller for KeptCall<'_, V, C> {
             bytes = page.done.bytes,
             duration_ms = page.took.as_secs_f64() * 1_000.0,
             "job.page_sent"
+        );
+    }
+
+    /// One line per letter: those of a page are each of another trace.
+    fn letter_redriven(&self, redriven: &Redriven) {
+        let letter = &redriven.letter;
+        let delivery = letter.delivery.as_ref();
+        tracing::info!(
+            tenant.id = %self.tenant,
+            trace.id = redriven.trace_id.map(|trace_id| trace_id.to_string()),
+            dead_letter.id = %letter.id,
+            event.id = delivery.map(|delivery| delivery.event_id.to_string()),
+            event.r#type = delivery.map(|delivery| delivery.event_type.as_str()),
+            subscription.id = delivery.map(|delivery| delivery.subscription.as_str()),
+            job.id = %self.id,
+            outcome = "redriven",
+            "dead_letter.redriven"
         );
     }
 }

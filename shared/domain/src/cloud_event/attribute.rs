@@ -55,6 +55,11 @@ impl AttributeName {
         Self(crate::schema::naming::VERSION_ATTRIBUTE.to_owned())
     }
 
+    /// `traceparent`
+    pub(super) fn trace_parent() -> Self {
+        Self(crate::trace::TRACEPARENT.to_owned())
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0

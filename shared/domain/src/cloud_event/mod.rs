@@ -27,6 +27,7 @@ use crate::limits::{
     MAX_CONTEXT_BYTES, MAX_CORRELATION_ID_BYTES, MAX_EVENT_KEY_BYTES, MAX_TYPE_BYTES,
 };
 use crate::schema::SchemaVersion;
+use crate::trace::{TRACEPARENT, TraceParent};
 
 /// The version of the CloudEvents specification that is spoken here.
 pub const SPEC_VERSION: &str = "1.0";
@@ -156,6 +157,22 @@ impl CloudEvent {
             data: Some(Data::Json(data)),
             ..self.clone()
         }
+    }
+
+    /// The same event as part of a trace, unless it says itself of which, or it would be too large with it.
+    pub fn traced(self, parent: TraceParent) -> Self {
+        if self.context.contains_key(TRACEPARENT) {
+            return self;
+        }
+        let mut traced = self;
+        let name = AttributeName::trace_parent();
+        let value = AttributeValue::String(parent.to_string());
+        traced.context.insert(name, value);
+        let fits = context_bytes(&traced.context) <= MAX_CONTEXT_BYTES;
+        if !fits || traced.check_size().is_err() {
+            traced.context.remove(TRACEPARENT);
+        }
+        traced
     }
 
     /// The operation that this event is part of, if its producer said.

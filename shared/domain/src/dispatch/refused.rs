@@ -15,6 +15,7 @@ use crate::dead_letter::{DeadLetterQueue, Failure, GivenUp, Origin};
 use crate::logged_event::LoggedEvent;
 use crate::registry::{Suspended, Suspension, Suspensions};
 use crate::retry_policy::{Jitter, RetryDecision};
+use crate::schema::delivery::UPCAST_FAILED;
 use crate::store_error::StoreError;
 use crate::subscription::{Subscription, SubscriptionId};
 use crate::tenant::TenantId;
@@ -228,7 +229,7 @@ impl<'r> Refused<'r> {
     fn failure(&self) -> Failure {
         match &self.why {
             Why::Queue(SendError { code, detail, .. }) => Failure::new(code.clone(), detail),
-            Why::Version(failure) => Failure::new("UpcastFailed", failure.to_string()),
+            Why::Version(failure) => Failure::new(UPCAST_FAILED, failure.to_string()),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::dead_letter::DeadLetterQueue;
 use crate::dispatch::{DeliveryQueues, Subscriptions};
 use crate::event_query::{EventBodies, LogIndex};
-use crate::letters::LetterStore;
+use crate::letters::{LetterStore, Redriven};
 use crate::registry::SubscriptionRegistry;
 use crate::schema::delivery::Upcasts;
 use crate::tenant_settings::TenantSettingsReader;
@@ -27,6 +27,9 @@ pub trait Caller {
 
     /// A page was handled, and that is written down.
     fn page_handled(&self, page: &HandledPage);
+
+    /// A dead letter is with its queue again.
+    fn letter_redriven(&self, redriven: &Redriven);
 }
 
 /// What became of a page.

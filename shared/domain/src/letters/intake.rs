@@ -20,6 +20,7 @@ use crate::delivery::{
 };
 use crate::limits::{MAX_ERROR_CLASS_BYTES, MAX_ERROR_MESSAGE_BYTES, MAX_JOB_BYTES};
 use crate::tenant::TenantId;
+use crate::trace::TraceId;
 
 const ORIGIN: &str = "origin";
 const ERROR_CLASS: &str = "error_class";
@@ -70,6 +71,8 @@ pub struct Failure {
     pub last_failed_at: Option<UtcDateTime>,
     /// The replay or redrive that brought the delivery.
     pub job: Option<String>,
+    /// The trace that the delivery's event is part of.
+    pub trace_id: Option<TraceId>,
 }
 
 /// Why a message cannot be understood.
@@ -166,6 +169,7 @@ fn delivery(message: &QueueMessage<'_>, failure: Failure) -> Result<Failure, Unr
     let tenant = parse_tenant(message.attributes.get(TENANT_ATTRIBUTE).copied());
     let owner = tenant.map_err(|_| Unreadable::Tenant)?;
     agree(message, &received)?;
+    let trace_id = Some(received.trace_id());
     let Received {
         event,
         event_id,
@@ -188,6 +192,7 @@ fn delivery(message: &QueueMessage<'_>, failure: Failure) -> Result<Failure, Unr
             correlation_id: event.correlation_id().map(str::to_owned),
         }),
         job: job.filter(|job| !job.is_empty()),
+        trace_id,
         ..failure
     })
 }
@@ -268,6 +273,7 @@ fn raw(owner: TenantId, class: &str, message: &str) -> Failure {
         first_failed_at: None,
         last_failed_at: None,
         job: None,
+        trace_id: None,
     }
 }
 

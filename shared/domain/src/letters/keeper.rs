@@ -12,6 +12,7 @@ use super::{
 use crate::clock::Clock;
 use crate::limits::{MAX_RETENTION_DAYS, MIN_LETTER_RETENTION_DAYS};
 use crate::store_error::StoreError;
+use crate::trace::TraceId;
 
 /// How long letters are kept, in whole days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,8 @@ pub struct Filed {
     pub letter: DeadLetter,
     /// Whether it was.
     pub kept: Kept,
+    /// The trace that its event is part of, if it is a delivery.
+    pub trace_id: Option<TraceId>,
 }
 
 impl Filed {
@@ -80,6 +83,7 @@ impl<L: LetterStore + Sync, C: Clock + Sync> Keeper<L, C> {
     pub async fn keep(&self, message: &QueueMessage<'_>) -> Result<Filed, StoreError> {
         let failure = read(message);
         let first = self.first_of(&failure).await?;
+        let trace_id = failure.trace_id;
         let new = NewLetter {
             letter: self.letter(failure, first),
             body: message.body.to_owned(),
@@ -89,6 +93,7 @@ impl<L: LetterStore + Sync, C: Clock + Sync> Keeper<L, C> {
         Ok(Filed {
             letter: new.letter,
             kept,
+            trace_id,
         })
     }
 
@@ -121,6 +126,7 @@ impl<L: LetterStore + Sync, C: Clock + Sync> Keeper<L, C> {
             first_failed_at,
             last_failed_at,
             job,
+            trace_id: _,
         } = failure;
         DeadLetter {
             tenant: owner,

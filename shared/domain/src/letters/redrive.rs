@@ -36,6 +36,7 @@ use crate::schema::delivery::{UpcastError, UpcastFailure, Upcasts};
 use crate::store_error::StoreError;
 use crate::subscription::{Subscription, SubscriptionId};
 use crate::tenant::TenantId;
+use crate::trace::TraceId;
 
 /// For how long one redrive keeps others off a letter: longer than a request to the API may take.
 const LEASE: Duration = Duration::from_secs(60);
@@ -64,6 +65,14 @@ pub struct Redriven {
     pub letter: DeadLetter,
     /// Bytes of the message. None when this redrive had sent it before.
     pub bytes: usize,
+    /// The trace that its event is part of; not known when this redrive had sent it before.
+    pub trace_id: Option<TraceId>,
+}
+
+/// A message that the queue has.
+struct Sent {
+    bytes: usize,
+    trace_id: TraceId,
 }
 
 /// A letter that a redrive may work on.
@@ -140,10 +149,9 @@ where
         &self,
         tenant: &TenantId,
         id: DeadLetterId,
-    ) -> Result<DeadLetter, NotRedriven> {
+    ) -> Result<Redriven, NotRedriven> {
         let redrive = RedriveId::new(self.clock.next_id());
-        let redriven = self.redrive_as(tenant, id, redrive).await?;
-        Ok(redriven.letter)
+        self.redrive_as(tenant, id, redrive).await
     }
 
     /// The same under this name. A letter that this redrive holds is sent again; one that it has sent is returned as
@@ -156,15 +164,25 @@ where
     ) -> Result<Redriven, NotRedriven> {
         let letter = match self.take(tenant, id, redrive).await? {
             Taken::Held(letter) => letter,
-            Taken::Sent(letter) => return Ok(Redriven { letter, bytes: 0 }),
+            Taken::Sent(letter) => {
+                return Ok(Redriven {
+                    letter,
+                    bytes: 0,
+                    trace_id: None,
+                });
+            }
         };
-        let bytes = match self.send(&letter, redrive).await {
-            Ok(bytes) => bytes,
+        let Sent { bytes, trace_id } = match self.send(&letter, redrive).await {
+            Ok(sent) => sent,
             Err(error) => return Err(self.give_back(&letter, redrive, error).await),
         };
         let close = Change::Close(redrive);
         match self.letters.change(tenant, id, &close).await? {
-            Changed::Done(letter) => Ok(Redriven { letter, bytes }),
+            Changed::Done(letter) => Ok(Redriven {
+                letter,
+                bytes,
+                trace_id: Some(trace_id),
+            }),
             Changed::Refused(_) | Changed::Missing => Err(RedriveError::Late.into()),
         }
     }
@@ -174,7 +192,7 @@ where
         &self,
         tenant: &TenantId,
         ids: &[DeadLetterId],
-    ) -> Vec<Result<DeadLetter, NotRedriven>> {
+    ) -> Vec<Result<Redriven, NotRedriven>> {
         let mut redrives = Vec::new();
         for id in ids {
             redrives.push(self.redrive(tenant, *id));
@@ -232,9 +250,8 @@ where
         }
     }
 
-    /// Sends the event of a letter that is held, and tells how many bytes the message had. `Err` means that the queue
-    /// is not known to have it.
-    async fn send(&self, letter: &DeadLetter, redrive: RedriveId) -> Result<usize, RedriveError> {
+    /// Sends the event of a letter that is held. `Err` means that the queue is not known to have it.
+    async fn send(&self, letter: &DeadLetter, redrive: RedriveId) -> Result<Sent, RedriveError> {
         let Some(delivery) = &letter.delivery else {
             return Err(RedriveError::NoDelivery);
         };
@@ -242,13 +259,17 @@ where
         let body = self.letters.body(letter).await?;
         let body = body.ok_or(RedriveError::Missing(letter.id))?;
         let event = event_of(&body)?;
+        let trace_id = TraceId::of(&event, delivery.event_id);
         let event = self.bring_up(&letter.tenant, &subscription, event).await?;
         let message = message(letter, delivery, &subscription, event, redrive)?;
-        let bytes = message.bytes();
+        let done = Sent {
+            bytes: message.bytes(),
+            trace_id,
+        };
         let sent = self.queues.send(&subscription.queue_url, &[message]).await;
         let sent = sent.into_iter().next();
         let sent = sent.unwrap_or_else(|| Err(SendError::unanswered()));
-        sent.map(|()| bytes).map_err(RedriveError::Refused)
+        sent.map(|()| done).map_err(RedriveError::Refused)
     }
 
     /// The subscription, which its tenant owns, or the bus.

@@ -53,6 +53,9 @@ pub enum UpcastError {
     },
 }
 
+/// The class of the error of a delivery whose event cannot be brought up. Its message may quote the event's data.
+pub const UPCAST_FAILED: &str = "UpcastFailed";
+
 /// Why an event can never be brought up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UpcastFailure {

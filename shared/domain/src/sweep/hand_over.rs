@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::dead_letter::{DeadLetterQueue, Failure, GivenUp, Origin};
 use crate::delivery::{EVENT_ID_ATTRIBUTE, Message, TENANT_ATTRIBUTE, escape_for_sqs};
 use crate::dispatch::{DispatchError, Dispatched, Dispatching};
+use crate::event_id::EventId;
 use crate::event_query::{EventBodies, IndexEntry, ShownEvent};
 use crate::guarded::{Panicked, guarded};
 use crate::logged_event::LoggedEvent;
@@ -17,6 +18,7 @@ use crate::registry::Suspension;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
 use crate::tenant_settings::Retention;
+use crate::trace::TraceId;
 use crate::trouble::DeliveryKey;
 
 /// Events that are dispatched together, as a stream brings them.
@@ -85,6 +87,8 @@ pub struct Handed {
     pub unsuspended: Vec<(Suspension, StoreError)>,
     /// Rows whose reminders were not taken.
     pub unreminded: Vec<(DeliveryKey, StoreError)>,
+    /// The traces of the events that were read.
+    pub traces: BTreeMap<EventId, TraceId>,
 }
 
 impl Handed {
@@ -97,6 +101,7 @@ impl Handed {
         self.suspended.extend(other.suspended);
         self.unsuspended.extend(other.unsuspended);
         self.unreminded.extend(other.unreminded);
+        self.traces.extend(other.traces);
     }
 
     fn fail(&mut self, found: impl IntoIterator<Item = Found>, error: &HandOverError) {
@@ -213,6 +218,9 @@ where
         if events.is_empty() {
             return;
         }
+        let traces = events.iter();
+        let traces = traces.map(|event| (event.event_id, event.trace_id()));
+        handed.traces.extend(traces);
         let Dispatched {
             outcomes,
             suspended,

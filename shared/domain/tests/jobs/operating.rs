@@ -6,6 +6,7 @@ use pillarbox_domain::Clock;
 use pillarbox_domain::job::{
     Caller, ChangeJob, HandledPage, Job, JobState, JobStore, LEASE, Ran, ReplayFilter, Target,
 };
+use pillarbox_domain::letters::Redriven;
 use pillarbox_testkit::MemoryJobBus;
 use pillarbox_testkit::builders::tenant;
 use pillarbox_testkit::job_bus::{BUDGET, work};
@@ -39,6 +40,8 @@ impl Caller for Operator<'_> {
         let mut pages = self.pages.lock().unwrap();
         *pages = pages.saturating_sub(1);
     }
+
+    fn letter_redriven(&self, _: &Redriven) {}
 }
 
 async fn stopped(step: ChangeJob) -> (MemoryJobBus, Job) {

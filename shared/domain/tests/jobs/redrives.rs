@@ -2,15 +2,16 @@
 
 use pillarbox_domain::delivery::Received;
 use pillarbox_domain::dispatch::Refusal;
-use pillarbox_domain::job::{ChangeJob, Job, JobState, JobStore, Work};
+use pillarbox_domain::job::{ChangeJob, Job, JobState, JobStore, Ran, Work};
 use pillarbox_domain::letters::{
     Change, DeadLetter, DeadLetterId, Discard, FailedDelivery, LetterError, LetterFilter,
     LetterState, LetterStore, NewLetter, Origin, StateName,
 };
 use pillarbox_domain::subscription::SubscriptionState;
 use pillarbox_domain::{Clock, Subscription};
-use pillarbox_testkit::MemoryJobBus;
 use pillarbox_testkit::builders::{event, logged, subscription};
+use pillarbox_testkit::job_bus::{BUDGET, work};
+use pillarbox_testkit::{MemoryCaller, MemoryJobBus};
 use serde_json::json;
 use time::UtcDateTime;
 
@@ -116,6 +117,25 @@ async fn every_letter_that_matches_goes_to_its_own_subscription_under_the_job_s_
             .all(|group| *group == own)
     );
     assert_eq!(state(&bus, &wanted[7]).await, StateName::Redriven);
+}
+
+#[tokio::test]
+async fn each_letter_that_is_sent_is_told_of_with_its_trace() {
+    let bus = bus();
+    let good = letter(&bus, "orders", "Timeout").await;
+    letter(&bus, "removed", "Timeout").await;
+    let job = redrive(&bus, LetterFilter::default()).await;
+    let (caller, owner) = (MemoryCaller::default(), demo());
+    let ran = work(&bus.parts, &owner, job.id, BUDGET, &caller).await;
+    assert_eq!(ran.unwrap(), Ran::Finished);
+    let [told] = &caller.letters()[..] else {
+        panic!("not one letter");
+    };
+    let delivery = good.delivery.as_ref().unwrap();
+    assert_eq!(
+        (told.letter.id, told.trace_id),
+        (good.id, Some(delivery.event_id.into()))
+    );
 }
 
 #[tokio::test]

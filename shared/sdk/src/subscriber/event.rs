@@ -1,6 +1,6 @@
 //! One delivery, as a handler sees it.
 
-use pillarbox_domain::{CloudEvent, Data, EventId, SubscriptionId, TenantId};
+use pillarbox_domain::{CloudEvent, Data, EventId, SubscriptionId, TenantId, TraceId, TraceParent};
 use serde::de::DeserializeOwned;
 use serde::de::value::{BytesDeserializer, Error as ValueError};
 
@@ -8,7 +8,7 @@ use super::error::HandlerError;
 use super::record::Delivery;
 
 /// The class of data that are not what their handler takes.
-const DATA_MISMATCH: &str = "DataMismatch";
+pub(super) const DATA_MISMATCH: &str = "DataMismatch";
 
 /// An event for a handler that takes data of type `T`.
 ///
@@ -33,6 +33,20 @@ pub struct Event<T> {
     pub receives: u32,
     /// The replay or redrive that brought it, if one did.
     pub job: Option<String>,
+}
+
+impl<T> Event<T> {
+    /// The trace that the event is part of, as it stands in every log line of it: that of its `traceparent`, and else one
+    /// that begins with the event.
+    pub fn trace_id(&self) -> TraceId {
+        TraceId::of(&self.event, self.event_id)
+    }
+
+    /// Where in a trace its producer was when it sent the event, if it said so: what a span of the handler is a child
+    /// of.
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        self.event.trace_parent()
+    }
 }
 
 impl<T: DeserializeOwned> Event<T> {

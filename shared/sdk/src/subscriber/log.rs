@@ -5,6 +5,7 @@ use std::time::Instant;
 use pillarbox_domain::ErrorChain;
 
 use super::attempt::Handled;
+use super::event::DATA_MISMATCH;
 use super::record::Record;
 use super::settle::Outcome;
 
@@ -28,11 +29,13 @@ pub(super) fn log(record: &Record, outcome: &Outcome, started: Instant) {
     let event = received.map(|received| received.event_id.to_string());
     let event_type = received.map(|received| received.event.event_type());
     let subscription = received.map(|received| received.subscription.to_string());
+    let trace = received.map(|received| received.trace_id().to_string());
     let job = received.and_then(|received| received.job.as_deref());
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
     let shown = shown(outcome);
     tracing::info!(
         tenant.id = tenant,
+        trace.id = trace,
         event.id = event,
         event.r#type = event_type,
         subscription.id = subscription,
@@ -63,7 +66,8 @@ fn shown(outcome: &Outcome) -> Shown<'_> {
         },
         Outcome::DeadLettered(failure) => Shown {
             class: Some(failure.class.to_string()),
-            error: Some(failure.message.clone()),
+            // What says how data do not match quotes them. Their dead letter has it.
+            error: (failure.class != DATA_MISMATCH).then(|| failure.message.clone()),
             ..of("dead_lettered")
         },
         Outcome::Again { failed, after } => Shown {

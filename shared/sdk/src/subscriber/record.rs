@@ -4,19 +4,21 @@ use aws_lambda_events::sqs::SqsMessage;
 use pillarbox_domain::TenantId;
 use pillarbox_domain::cloud_event::ParseError;
 use pillarbox_domain::delivery::{Message, Received, TENANT_ATTRIBUTE, parse_tenant};
+use pillarbox_domain::trace::TRACEPARENT;
 use pillarbox_runtime::batch::{Batch, read};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
-/// The attributes of a delivery, which its dead letter has, too.
-const DELIVERY_ATTRIBUTES: [&str; 6] = [
+/// The attributes of a delivery.
+const DELIVERY_ATTRIBUTES: [&str; 7] = [
     "type",
     "source",
     TENANT_ATTRIBUTE,
     "event_id",
     "subscription",
     "job",
+    TRACEPARENT,
 ];
 
 /// A message that Lambda itself malformed: it has no id by which its failure could be reported.

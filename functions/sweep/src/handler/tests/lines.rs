@@ -63,9 +63,10 @@ async fn an_event_that_was_found_has_a_line_and_the_run_one_with_its_counts() {
     bus.clock.advance(Duration::from_secs(2 * 3_600));
     let lines = lines(&bus, json!({})).await;
     assert_eq!(messages(&lines), ["event.swept", "log.swept"]);
-    let found = fields(&lines[0], ["tenant.id", "event.id", "outcome", "matched"]);
-    let id = event.event_id.to_string();
-    assert_eq!(found, json!(["demo", id, "handed_over", 1]));
+    let names = ["tenant.id", "event.id", "trace.id", "outcome", "matched"];
+    let (id, trace) = (event.event_id.to_string(), event.trace_id().to_string());
+    let expected = json!(["demo", id, trace, "handed_over", 1]);
+    assert_eq!(fields(&lines[0], names), expected);
     let run = [
         "end",
         "swept_before",

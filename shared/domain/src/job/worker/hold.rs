@@ -14,6 +14,7 @@ use crate::job::pace::{MAX_PAGE_EVENTS, page_events, speed};
 use crate::job::planner::MAX_STATE_AGE;
 use crate::job::ports::{Caller, HandledPage, Ports, Sleeper};
 use crate::job::{ChangeJob, Counts, Halt, Job, JobState, JobStore, LEASE, Saved, Unit};
+use crate::letters::Redriven;
 use crate::store_error::StoreError;
 
 /// A wait is cut into these, so that what happens meanwhile is seen.
@@ -180,6 +181,11 @@ impl<'a, P: Ports, K: Caller + Sync> Hold<'a, P, K> {
         self.run.caller.is_worked_for().await;
         let is_lost = self.renew().await? == Saved::Lost;
         Ok(is_lost.then_some(Stop::Lost))
+    }
+
+    /// Tells of a letter that is with its queue.
+    pub(super) fn redriven(&self, redriven: &Redriven) {
+        self.run.caller.letter_redriven(redriven);
     }
 
     pub(super) fn now(&self) -> UtcDateTime {

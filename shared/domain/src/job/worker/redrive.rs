@@ -10,8 +10,9 @@ use super::tally::{Failed, Handled, Tallies};
 use crate::dispatch::{Refusal, SendError};
 use crate::job::ports::{Caller, Ports};
 use crate::job::{FailedEvent, Job};
-use crate::letters::{DeadLetter, NotRedriven, RedriveError, RedriveId, Redriven, Redriver};
+use crate::letters::{DeadLetter, NotRedriven, RedriveError, RedriveId, Redriver};
 use crate::registry::SubscriptionRegistry;
+use crate::schema::delivery::UPCAST_FAILED;
 use crate::store_error::{ErrorChain, StoreError};
 
 /// Letters that are under way at a time.
@@ -47,7 +48,11 @@ impl<'a, P: Ports> Redrives<'a, P> {
         }
     }
 
-    async fn redrive(&self, letter: &DeadLetter) -> Result<Outcome, StoreError> {
+    async fn redrive<H: Ports, K: Caller + Sync>(
+        &self,
+        letter: &DeadLetter,
+        hold: &Hold<'_, H, K>,
+    ) -> Result<Outcome, StoreError> {
         let parts = self.ports.parts();
         let redriver = Redriver {
             letters: &parts.letters,
@@ -59,7 +64,13 @@ impl<'a, P: Ports> Redrives<'a, P> {
         let redrive = RedriveId::new(self.job.id.uuid());
         let redriven = redriver.redrive_as(&letter.tenant, letter.id, redrive);
         match redriven.await {
-            Ok(Redriven { bytes, .. }) => Ok(Outcome::Sent(bytes)),
+            Ok(redriven) => {
+                // What was sent before has been told of.
+                if redriven.bytes > 0 {
+                    hold.redriven(&redriven);
+                }
+                Ok(Outcome::Sent(redriven.bytes))
+            }
             Err(NotRedriven {
                 error: RedriveError::Refused(error),
                 ..
@@ -86,15 +97,16 @@ impl<'a, P: Ports> Redrives<'a, P> {
     }
 
     /// Sends each once. What may be taken later comes back.
-    async fn round<'p>(
+    async fn round<'p, H: Ports, K: Caller + Sync>(
         &self,
         open: Vec<(usize, &'p DeadLetter)>,
         is_last: bool,
         tallies: &mut Tallies,
+        hold: &Hold<'_, H, K>,
     ) -> Result<(Vec<(usize, &'p DeadLetter)>, Option<Stop>), StoreError> {
         let mut redrives = Vec::new();
         for (entry, letter) in open {
-            redrives.push(async move { (entry, letter, self.redrive(letter).await) });
+            redrives.push(async move { (entry, letter, self.redrive(letter, hold).await) });
         }
         let mut redrives = stream::iter(redrives).buffer_unordered(AT_A_TIME);
         let (mut later, mut stop) = (Vec::new(), None);
@@ -131,7 +143,7 @@ impl<'a, P: Ports> Redrives<'a, P> {
         let mut attempt = 1;
         loop {
             let is_last = attempt == MAX_ATTEMPTS;
-            let (later, stop) = self.round(open, is_last, tallies).await?;
+            let (later, stop) = self.round(open, is_last, tallies, hold).await?;
             if stop.is_some() || later.is_empty() {
                 return Ok(stop);
             }
@@ -194,7 +206,7 @@ fn class(error: &RedriveError) -> String {
         RedriveError::Refused(refused) => refused.code.clone(),
         RedriveError::NoSubscription(_) => "SubscriptionRemoved".to_owned(),
         RedriveError::Inactive(..) => "SubscriptionInactive".to_owned(),
-        RedriveError::Version(_) => "UpcastFailed".to_owned(),
+        RedriveError::Version(_) => UPCAST_FAILED.to_owned(),
         RedriveError::Unavailable(_) => "SchemaUnavailable".to_owned(),
         _ => "NotRedriven".to_owned(),
     }

@@ -15,7 +15,7 @@ use crate::job::ports::{Caller, Ports};
 use crate::job::{FailedEvent, Job, JobStore, Target};
 use crate::logged_event::LoggedEvent;
 use crate::schema::SchemaVersion;
-use crate::schema::delivery::UpcastError;
+use crate::schema::delivery::{UPCAST_FAILED, UpcastError};
 use crate::store_error::StoreError;
 use crate::subscription::Subscription;
 
@@ -88,7 +88,7 @@ impl<'a, P: Ports> Replays<'a, P> {
         tallies.open(delivery.entry);
         let failure = match delivery.form.event(delivery.event) {
             Ok(_) => return Some(delivery),
-            Err(failure) => Failure::new("UpcastFailed", failure.to_string()),
+            Err(failure) => Failure::new(UPCAST_FAILED, failure.to_string()),
         };
         let now = self.ports.parts().clock.now();
         let failed = self.sender().failed(&delivery, failure, 1, now, now);
