@@ -62,7 +62,9 @@ impl Bench {
     fn gauges(&self) -> Vec<(String, f64)> {
         let values = self.metrics.values().into_iter();
         let of_bus = values.filter(|((_, member), _)| member.is_empty());
-        of_bus.map(|((name, _), values)| (name, values[0])).collect()
+        of_bus
+            .map(|((name, _), values)| (name, values[0]))
+            .collect()
     }
 
     fn minutes_pass(&self, minutes: u64) {
@@ -116,7 +118,10 @@ async fn each_figure_is_a_gauge_and_so_is_a_zero() {
     bench.letters.fail_after(0);
     bench.call().await.unwrap_err();
     let names: Vec<String> = bench.gauges().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(names, ["DeliveriesRetrying", "OldestPendingAge", "OutboxPending"]);
+    assert_eq!(
+        names,
+        ["DeliveriesRetrying", "OldestPendingAge", "OutboxPending"]
+    );
 }
 
 #[tokio::test]

@@ -137,7 +137,7 @@ fn receipts_and_rows(aws: &RecordedAws) -> (Vec<Value>, Vec<Value>) {
     items.partition(|item| is_receipt(&json!({ "Item": item })))
 }
 
-fn told(row: &Value) -> (&str, &str) {
+fn status_and_class(row: &Value) -> (&str, &str) {
     let class = &row["attempts"]["L"][0]["M"]["error_class"]["S"];
     (
         row["status"]["S"].as_str().unwrap(),
@@ -162,7 +162,7 @@ async fn failed_entries_in_a_200_have_rows_and_reminders_and_the_stream_goes_on(
     let (receipts, rows) = receipts_and_rows(&aws);
     assert_eq!(receipts.len(), 1);
     // The fourth entry is not in the answer at all.
-    let mut rows: Vec<_> = rows.iter().map(told).collect();
+    let mut rows: Vec<_> = rows.iter().map(status_and_class).collect();
     rows.sort_unstable();
     let expected = [
         ("FAILED", "InvalidMessageContents"),
@@ -197,7 +197,7 @@ async fn a_throttled_queue_leaves_a_row_for_every_event_and_the_stream_goes_on()
     assert_eq!((receipts.len(), rows.len()), (1, 4));
     assert!(
         rows.iter()
-            .all(|row| told(row) == ("RETRYING", "RequestThrottled"))
+            .all(|row| status_and_class(row) == ("RETRYING", "RequestThrottled"))
     );
 }
 
