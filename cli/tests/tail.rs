@@ -73,7 +73,7 @@ async fn events_are_printed_as_they_come_each_once_though_looks_overlap() {
     let late = event(0, 3, "order.created");
     let bus = Bus::with_script([
         health(),
-        page(3, &[a.clone()], None),
+        page(3, std::slice::from_ref(&a), None),
         page(4, &[a.clone(), b.clone()], None),
         page(5, &[late, a, b, event(4, 4, "order.created")], None),
     ])
