@@ -1,6 +1,7 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
 pub mod archive;
+pub mod correlate;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod events;
@@ -14,6 +15,7 @@ pub mod redrive;
 pub mod replay;
 pub mod schedules;
 pub mod schemas;
+pub mod stats;
 pub mod subscriptions;
 pub mod tenants;
 pub mod verify;
@@ -34,6 +36,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
         Command::DeadLetters(command) => dead_letters::run(command, global).await,
+        Command::Stats(args) => stats::run(args, global).await,
+        Command::Correlate(args) => correlate::run(args, global).await,
         Command::Journey(args) => journey::run(args, global).await,
         Command::Replay(args) => replay::run(args, global).await,
         Command::Redrive(args) => redrive::run(args, global).await,
