@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::client::BusClient;
 use crate::commands::{
-    archive, dead_letters, dispatch, doctor, events, jobs, journey, keys, outbox, publish, redrive,
-    replay, schedules, schemas, subscriptions, tail, tenants, top, verify,
+    archive, correlate, dead_letters, dispatch, doctor, events, jobs, journey, keys, outbox,
+    publish, redrive, replay, schedules, schemas, stats, subscriptions, tail, tenants, top, verify,
 };
 use crate::error::Error;
 use crate::output::Output;
@@ -45,6 +45,10 @@ pub enum Command {
     DeadLetters(dead_letters::DeadLettersCommand),
     /// What became of an event: to whom it went, when, what failed and why
     Journey(journey::JourneyArgs),
+    /// All events of one operation, in order, and what became of each
+    Correlate(correlate::CorrelateArgs),
+    /// Counts, rates and latencies of a time, by type, with a chart; slow and failed ones
+    Stats(stats::StatsArgs),
     /// Send events of the log again: to a new subscriber, or after something went wrong
     Replay(replay::ReplayArgs),
     /// Hand dead letters over again, as many as a filter finds

@@ -43,6 +43,7 @@ pub struct Page<T> {
         alias = "dead_letters",
         alias = "jobs",
         alias = "failures",
+        alias = "failed",
         alias = "hours"
     )]
     pub entries: Vec<T>,

@@ -1,6 +1,7 @@
 //! One file per command group: its arguments, what it sends, what it prints.
 
 pub mod archive;
+pub mod correlate;
 pub mod dead_letters;
 pub mod dispatch;
 pub mod doctor;
@@ -15,6 +16,7 @@ pub mod redrive;
 pub mod replay;
 pub mod schedules;
 pub mod schemas;
+pub mod stats;
 pub mod subscriptions;
 pub mod tail;
 pub mod tenants;
@@ -37,6 +39,8 @@ pub async fn run(cli: Cli) -> Result<(), Error> {
         Command::Keys(command) => keys::run(command, global).await,
         Command::Subscriptions(command) => subscriptions::run(command, global).await,
         Command::DeadLetters(command) => dead_letters::run(command, global).await,
+        Command::Stats(args) => stats::run(args, global).await,
+        Command::Correlate(args) => correlate::run(args, global).await,
         Command::Journey(args) => journey::run(args, global).await,
         Command::Replay(args) => replay::run(args, global).await,
         Command::Redrive(args) => redrive::run(args, global).await,

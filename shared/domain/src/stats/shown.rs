@@ -172,10 +172,7 @@ fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts are far below 2^53, from where on whole numbers are rounded"
-)]
+/// Counts are far below 2^53, from where on whole numbers would be rounded.
 fn number(count: u64) -> f64 {
     count as f64
 }
