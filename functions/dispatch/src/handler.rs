@@ -21,8 +21,8 @@ use pillarbox_domain::store_error::Disposition;
 use pillarbox_domain::trouble::{RetryQueue, TroubledDeliveries};
 use pillarbox_domain::{Clock, ErrorChain, LoggedEvent, StoreError, TenantId, TraceId};
 use pillarbox_runtime::batch::{Batch, BatchAnswer, guarded, read};
-use pillarbox_runtime::metrics::Metrics;
 use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
+use pillarbox_runtime::metrics::{Metrics, millis_since};
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
@@ -121,8 +121,9 @@ where
             }
         }
         let dispatched = self.dispatcher().dispatch(&pending).await;
-        log(&pending, &skews, &dispatched, started);
-        self.measure(batch.records.len(), &pending, &dispatched);
+        let now = self.clock.now();
+        log(&pending, &skews, &dispatched, now, started);
+        self.measure(batch.records.len(), &pending, &dispatched, now);
         let refused = places
             .into_iter()
             .zip(dispatched.outcomes)
@@ -194,8 +195,13 @@ where
     }
 
     /// What is only logged is handed over to nobody, and is none of dispatch's figures.
-    fn measure(&self, records: usize, events: &[LoggedEvent], dispatched: &Dispatched) {
-        let now = self.clock.now();
+    fn measure(
+        &self,
+        records: usize,
+        events: &[LoggedEvent],
+        dispatched: &Dispatched,
+        now: UtcDateTime,
+    ) {
         self.metrics.record(&BATCH_SIZE, (), records as f64);
         self.metrics.suspended(dispatched.suspended.len());
         for (event, outcome) in events.iter().zip(&dispatched.outcomes) {
@@ -302,13 +308,26 @@ fn image(record: &RawValue) -> Result<Option<Image>, Malformed> {
 }
 
 /// One line per event, and one per subscription that was suspended and per reminder that was not taken.
-fn log(events: &[LoggedEvent], skews: &[Option<i64>], dispatched: &Dispatched, started: Instant) {
+fn log(
+    events: &[LoggedEvent],
+    skews: &[Option<i64>],
+    dispatched: &Dispatched,
+    now: UtcDateTime,
+    started: Instant,
+) {
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
     let outcomes = &dispatched.outcomes;
     for ((event, id_skew_ms), outcome) in events.iter().zip(skews).zip(outcomes) {
         match outcome {
             Ok(handed_over) => {
-                log_handed_over(handed_over, event.trace_id(), *id_skew_ms, duration_ms);
+                let latency_ms = millis_since(event.event_id, now);
+                log_handed_over(
+                    handed_over,
+                    event.trace_id(),
+                    *id_skew_ms,
+                    latency_ms,
+                    duration_ms,
+                );
             }
             Err(error) => log_failed(event, *id_skew_ms, error, duration_ms),
         }
@@ -340,6 +359,7 @@ fn log_handed_over(
     event: &HandedOver,
     trace_id: TraceId,
     id_skew_ms: Option<i64>,
+    latency_ms: f64,
     duration_ms: f64,
 ) {
     let HandedOver {
@@ -354,7 +374,7 @@ fn log_handed_over(
     let (matched, withheld) = (subscriptions.len() + withheld.len(), withheld.len());
     tracing::info!(
         tenant.id = %tenant, trace.id = %trace_id, event.id = %event_id, event.r#type = event_type,
-        matched, withheld, retrying, dead_lettered, id_skew_ms, duration_ms,
+        matched, withheld, retrying, dead_lettered, id_skew_ms, latency_ms, duration_ms,
         outcome = "handed_over", "event.dispatched"
     );
 }

@@ -163,7 +163,7 @@ where
         match handed.failed.len() {
             0 => Ok(Some(handed)),
             missing => {
-                lines::handed(&handed);
+                lines::handed(&handed, self.sweep.hand_over.clock.now());
                 Err(Failure::Missing(missing))
             }
         }

@@ -5,6 +5,7 @@ use std::time::Instant;
 use pillarbox_domain::receipt::HandedOver;
 use pillarbox_domain::sweep::{End, Handed, MAX_TOLD, Swept};
 use pillarbox_domain::{ErrorChain, EventId, TraceId};
+use pillarbox_runtime::metrics::millis_since;
 use time::UtcDateTime;
 
 use crate::handler::Failure;
@@ -12,7 +13,7 @@ use crate::summary::{Summary, rfc3339};
 
 /// A run.
 pub(crate) fn swept(swept: &Swept, summary: &Summary, now: UtcDateTime, started: Instant) {
-    handed(&swept.handed);
+    handed(&swept.handed, now);
     for found in &swept.told {
         tracing::info!(
             tenant.id = %found.tenant, event.id = %found.entry.event_id,
@@ -103,9 +104,9 @@ pub(crate) fn taken(message_id: &str, taken: &Result<Option<Handed>, Failure>, s
 }
 
 /// Events that were handed over, up to a number of them; and each that was not.
-pub(crate) fn handed(handed: &Handed) {
+pub(crate) fn handed(handed: &Handed, now: UtcDateTime) {
     for event in handed.dispatched.iter().take(MAX_TOLD) {
-        log_dispatched(event, trace_of(handed, event.event_id));
+        log_dispatched(event, trace_of(handed, event.event_id), now);
     }
     for (found, failure) in &handed.unreadable {
         tracing::error!(
@@ -131,12 +132,13 @@ fn trace_of(handed: &Handed, event_id: EventId) -> Option<String> {
     trace_id.map(TraceId::to_string)
 }
 
-fn log_dispatched(event: &HandedOver, trace_id: Option<String>) {
+fn log_dispatched(event: &HandedOver, trace_id: Option<String>, now: UtcDateTime) {
     let matched = event.subscriptions.len() + event.withheld.len();
     tracing::info!(
         tenant.id = %event.tenant, trace.id = trace_id, event.id = %event.event_id,
         event.r#type = event.event_type, matched, withheld = event.withheld.len(), retrying = event.retrying,
-        dead_lettered = event.dead_lettered, outcome = "handed_over", "event.swept"
+        dead_lettered = event.dead_lettered, latency_ms = millis_since(event.event_id, now),
+        outcome = "handed_over", "event.swept"
     );
 }
 

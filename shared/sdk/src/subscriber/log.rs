@@ -3,6 +3,8 @@
 use std::time::Instant;
 
 use pillarbox_domain::ErrorChain;
+use pillarbox_runtime::metrics::millis_since;
+use time::UtcDateTime;
 
 use super::attempt::Handled;
 use super::event::DATA_MISMATCH;
@@ -22,7 +24,7 @@ struct Shown<'a> {
     retry_in_ms: Option<u64>,
 }
 
-pub(super) fn log(record: &Record, outcome: &Outcome, started: Instant) {
+pub(super) fn log(record: &Record, outcome: &Outcome, now: UtcDateTime, started: Instant) {
     let delivery = record.delivery.as_ref().ok();
     let received = delivery.map(|delivery| &delivery.received);
     let tenant = delivery.map(|delivery| delivery.tenant.to_string());
@@ -31,6 +33,7 @@ pub(super) fn log(record: &Record, outcome: &Outcome, started: Instant) {
     let subscription = received.map(|received| received.subscription.to_string());
     let trace = received.map(|received| received.trace_id().to_string());
     let job = received.and_then(|received| received.job.as_deref());
+    let latency_ms = received.map(|received| millis_since(received.event_id, now));
     let duration_ms = started.elapsed().as_secs_f64() * 1_000.0;
     let shown = shown(outcome);
     tracing::info!(
@@ -42,6 +45,7 @@ pub(super) fn log(record: &Record, outcome: &Outcome, started: Instant) {
         job.id = job,
         message.id = record.message_id,
         receives = record.receives,
+        latency_ms,
         duration_ms,
         outcome = shown.outcome,
         result = shown.result,

@@ -98,13 +98,9 @@ where
             self.attempt(record, deadline).await
         };
         let outcome = self.settle(record, attempt, deadline).await;
-        log(record, &outcome, started);
-        measure(
-            &self.metrics,
-            record,
-            &outcome,
-            self.connections.clock.now(),
-        );
+        let now = self.connections.clock.now();
+        log(record, &outcome, now, started);
+        measure(&self.metrics, record, &outcome, now);
         Settled::of(record, &outcome)
     }
 }
