@@ -19,7 +19,7 @@ use pillarbox_runtime::metrics::catalogue::{
 };
 use pillarbox_runtime::metrics::{MAX_NAMES, MAX_VALUES, Metrics, OTHER};
 use pillarbox_testkit::builders::tenant;
-use pillarbox_testkit::metrics::{faults, told, values};
+use pillarbox_testkit::metrics::{NAMESPACE, faults, told, values};
 use pillarbox_testkit::{ManualClock, MemoryMetrics};
 use serde_json::{Value, json};
 
@@ -261,7 +261,7 @@ fn a_line_that_is_wrong_is_found() {
     let [line] = &metrics.lines()[..] else {
         panic!("not one line");
     };
-    assert_eq!(faults("dispatch", line), [""; 0]);
+    assert_eq!(faults("dispatch", NAMESPACE, line), [""; 0]);
     let directive = "/_aws/CloudWatchMetrics/0";
     let broken = [
         ("/_aws/Timestamp".to_owned(), json!("now"), "integer"),
@@ -311,19 +311,19 @@ fn a_line_that_is_wrong_is_found() {
     for (place, value, expected) in broken {
         let mut line = line.clone();
         *line.pointer_mut(&place).unwrap() = value;
-        let faults = faults("dispatch", &line).join("; ");
+        let faults = faults("dispatch", NAMESPACE, &line).join("; ");
         assert!(faults.contains(expected), "{place}: {faults}");
         assert_eq!(faults.is_empty(), expected.is_empty(), "{place}: {faults}");
     }
     assert!(
-        faults("retry", line)
+        faults("retry", NAMESPACE, line)
             .join("; ")
             .contains("not emitted by retry")
     );
     let mut line = line.clone();
     line["data"] = json!("secret");
     assert!(
-        faults("dispatch", &line)
+        faults("dispatch", NAMESPACE, &line)
             .join("; ")
             .contains("data is neither")
     );

@@ -48,7 +48,7 @@ impl io::Write for Checked {
         for line in text.lines() {
             assert!(line.len() <= MAX_LINE_BYTES, "{} bytes", line.len());
             let line: Value = serde_json::from_str(line).unwrap();
-            let faults = faults(self.function, &line);
+            let faults = faults(self.function, NAMESPACE, &line);
             assert!(faults.is_empty(), "{faults:#?} in {line:#}");
             self.taken.lock().unwrap().push(line);
         }
@@ -115,13 +115,16 @@ pub fn values(lines: &[Value]) -> Values {
     values
 }
 
-/// Everything that is wrong with a line of a function's.
-pub fn faults(function: &str, line: &Value) -> Vec<String> {
+/// Everything that is wrong with a line of a function's in a namespace.
+pub fn faults(function: &str, namespace: &str, line: &Value) -> Vec<String> {
     let errors = SCHEMA.iter_errors(line);
     let mut faults: Vec<String> = errors.map(|error| error.to_string()).collect();
     faults.extend(unknown(line));
     for (definition, directive) in definitions(line) {
         faults.extend(faults_of(function, line, definition, directive));
+        if directive["Namespace"] != namespace {
+            faults.push(format!("{} is in another namespace", definition.name));
+        }
     }
     faults.extend(strays(line));
     faults.extend(faults_of_dimensions(line));
@@ -202,10 +205,6 @@ fn faults_of(
         (
             directive["Dimensions"] == json!(scope.dimension_sets()),
             "has other dimensions".to_owned(),
-        ),
-        (
-            directive["Namespace"] == NAMESPACE,
-            "is in another namespace".to_owned(),
         ),
         (
             numbers.is_some(),

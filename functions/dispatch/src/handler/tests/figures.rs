@@ -52,7 +52,7 @@ async fn what_comes_again_and_what_is_only_logged_is_not_dispatched() {
     dispatch.receipts.set_failing(false);
     let mut logged = recorded();
     for record in logged["Records"].as_array_mut().unwrap() {
-        record["dynamodb"]["NewImage"]["outbox"] = json!({ "S": "none" });
+        record["dynamodb"]["NewImage"]["outbox_mode"] = json!({ "S": "none" });
     }
     dispatch.handle(batch(&logged)).await.unwrap();
     let expected = told([

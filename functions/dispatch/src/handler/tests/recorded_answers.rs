@@ -12,7 +12,6 @@ use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::batch::BatchAnswer;
-use pillarbox_testkit::metrics::told;
 use pillarbox_testkit::{ManualClock, MemoryMetrics, RecordedAws};
 use serde_json::{Value, json};
 
@@ -232,7 +231,7 @@ async fn suspensions_and_what_writing_used_are_measured() {
     let metrics = MemoryMetrics::of("dispatch");
     measured(&aws, &recorded(), &metrics).await.unwrap();
     let writes = aws.calls("PutItem").len();
-    let expected = told([
+    let expected = pillarbox_testkit::metrics::told([
         ("ColdStart", "dispatch", &[1.0]),
         ("BatchSize", "dispatch", &[6.0]),
         ("WriteUnits", "dispatch", &[2.0 * writes as f64]),
