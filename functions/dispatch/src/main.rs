@@ -6,11 +6,13 @@ mod skew;
 
 use lambda_runtime::Error;
 use pillarbox_aws::{
-    DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoSuspensions,
-    DynamoTroubledDeliveries, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues, SqsRetryQueue,
+    DynamoActiveHours, DynamoReceipts, DynamoRegistry, DynamoReopenings, DynamoRollups,
+    DynamoSuspensions, DynamoTroubledDeliveries, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues,
+    SqsRetryQueue,
 };
 use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::stats::LateReceipts;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::env::Env;
@@ -32,7 +34,11 @@ async fn main() -> Result<(), Error> {
         payloads: S3Payloads::new(clients.s3(), config.payload_bucket),
         subscriptions: CachedSubscriptions::new(registry.clone(), clock.clone()),
         queues: SqsDeliveryQueues::new(&sqs),
-        receipts: DynamoReceipts::new(dynamodb.clone(), outbox_table.clone()),
+        receipts: LateReceipts::new(
+            DynamoReceipts::new(dynamodb.clone(), outbox_table.clone()),
+            DynamoRollups::new(dynamodb.clone(), outbox_table.clone()),
+            clock.clone(),
+        ),
         marks: RememberedMarks::new(marks),
         reopenings: DynamoReopenings::new(dynamodb.clone(), outbox_table.clone()),
         upcasts: Upcasting::new(registry.clone(), clock.clone()),

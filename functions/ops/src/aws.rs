@@ -2,8 +2,8 @@
 
 use pillarbox_aws::{
     Clients, DynamoActiveHours, DynamoJobs, DynamoLetters, DynamoLogIndex, DynamoReceipts,
-    DynamoRegistry, DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch, S3Archive,
-    S3Payloads, SchedulerSchedules, SqsDeliveryQueues, SqsJobQueue,
+    DynamoRegistry, DynamoRollups, DynamoSeals, DynamoTroubledDeliveries, LambdaDispatchSwitch,
+    S3Archive, S3Payloads, SchedulerSchedules, SqsDeliveryQueues, SqsJobQueue,
 };
 use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::clock::SystemClock;
@@ -16,6 +16,7 @@ use crate::health::{AwsExaminer, examiner};
 use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
+use crate::stats::Statistics;
 
 /// The API as it is deployed.
 pub(crate) type AwsOps = Ops<
@@ -35,6 +36,7 @@ pub(crate) type AwsOps = Ops<
     S3Archive,
     DynamoJobs,
     SqsJobQueue,
+    DynamoRollups,
     AwsExaminer,
 >;
 
@@ -55,6 +57,7 @@ pub(crate) fn ops(clients: &Clients, names: &Names) -> AwsOps {
         jobs: Jobs::on_aws(clients, names, clock.clone()),
         examiner: examiner(clients, names, &clock),
         deliveries: Deliveries::on_aws(clients, names),
+        statistics: Statistics::on_aws(clients, names),
         vault: Vault::on_aws(clients, names),
         registry,
         switch: LambdaDispatchSwitch::new(clients.lambda(), names.dispatch_mapping_id.clone()),

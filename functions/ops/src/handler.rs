@@ -18,6 +18,7 @@ use pillarbox_domain::schedule::Schedules;
 use pillarbox_domain::schema::delivery::Upcasts;
 use pillarbox_domain::schema::{SchemaReader, SchemaWriter};
 use pillarbox_domain::seal::SealStore;
+use pillarbox_domain::stats::RollupStore;
 use pillarbox_domain::tenant_settings::{
     Changed, TenantSettings, TenantSettingsReader, TenantSettingsWriter,
 };
@@ -33,10 +34,11 @@ use crate::jobs::{Jobs, Step};
 use crate::journey::{self, Deliveries};
 use crate::requests::{new_key, new_tenant, settings_change};
 use crate::routes::refused;
-use crate::{dispatch, health, schedules, schemas, subscriptions};
+use crate::stats::{self, Statistics};
+use crate::{correlations, dispatch, health, schedules, schemas, subscriptions};
 
 /// The operator's API.
-pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N> {
+pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, G, N> {
     /// Tenants, keys and subscriptions.
     pub(crate) registry: R,
     /// The log.
@@ -45,6 +47,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N> {
     pub(crate) dead_letters: DeadLetters<D, Q, U, C>,
     /// What was handed over, and what is in trouble.
     pub(crate) deliveries: Deliveries<P, T>,
+    /// What all of it came to.
+    pub(crate) statistics: Statistics<P, G>,
     /// Closed hours.
     pub(crate) vault: Vault<V, A>,
     /// What is sent again.
@@ -61,8 +65,8 @@ pub(crate) struct Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N> {
     pub(crate) random: F,
 }
 
-impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N, E>
-    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, N>
+impl<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, G, N, E>
+    Ops<R, L, M, C, F, D, Q, U, P, T, W, H, V, A, J, K, G, N>
 where
     R: Registry + TenantSettingsReader + TenantSettingsWriter + SchemaReader + SchemaWriter + Sync,
     R: SubscriptionRegistry,
@@ -80,6 +84,7 @@ where
     A: ArchiveReader + Sync,
     J: JobStore + Sync,
     K: JobQueue + Sync,
+    G: RollupStore + Sync,
     N: Examine,
     F: Fn(&mut [u8]) -> Result<(), E>,
     E: std::error::Error + 'static,
@@ -112,6 +117,8 @@ where
             "GET /v1/events" => self.events.list(&self.registry, request).await,
             "GET /v1/events/{event_id}" => self.events.show(&self.registry, request).await,
             "GET /v1/events/{event_id}/journey" => self.journey(request).await,
+            "GET /v1/correlations/{correlation_id}" => self.operation(request).await,
+            _ if route.starts_with("GET /v1/stats") => self.stats(route, request).await,
             "GET /v1/integrity" => self.audit(request).await,
             "GET /v1/archive" => self.vault.list(&self.events.marks, request).await,
             "POST /v1/tenants" => self.add_tenant(request).await,
@@ -227,6 +234,23 @@ where
             request,
         )
         .await
+    }
+
+    async fn operation(&self, request: &Request) -> Result<Response, Problem> {
+        let (events, deliveries) = (&self.events, &self.deliveries);
+        correlations::show(&self.registry, events, deliveries, &self.vault, request).await
+    }
+
+    async fn stats(&self, route: &str, request: &Request) -> Result<Response, Problem> {
+        let (letters, rows) = (&self.dead_letters.letters, &self.deliveries.rows);
+        let now = self.events.clock.now();
+        let reader = self.statistics.reader(letters, rows, now);
+        match route {
+            "GET /v1/stats" => stats::show(&self.registry, &reader, request).await,
+            "GET /v1/stats/slow" => stats::slow(&self.registry, &reader, request).await,
+            "GET /v1/stats/failed" => stats::failed(&self.registry, &reader, request).await,
+            _ => Err(no_such_route(request)),
+        }
     }
 
     async fn audit(&self, request: &Request) -> Result<Response, Problem> {

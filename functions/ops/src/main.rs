@@ -1,8 +1,9 @@
-//! The API to read and operate: events and their journeys, integrity and archive, dead letters, replays and redrives,
+//! The API to read and operate: events, their journeys and statistics, integrity and archive, dead letters, replays and redrives,
 //! schedules, subscriptions, schemas, tenants, keys, dispatch, health; and the answer to unknown routes.
 
 mod aws;
 mod config;
+mod correlations;
 mod dead_letters;
 mod dispatch;
 mod events;
@@ -15,6 +16,7 @@ mod requests;
 mod routes;
 mod schedules;
 mod schemas;
+mod stats;
 mod subscriptions;
 #[cfg(test)]
 mod test_ops;

@@ -2,8 +2,9 @@
 
 /// Path templates and what `Allow` says of each; where a path fits two, the first tells. A subscription may be named
 /// `test`; no dead letter is named `redrive`. `infra/openapi.yaml` has the same; its tests ask the API.
-const PATHS: [(&str, &str); 38] = [
+const PATHS: [(&str, &str); 42] = [
     ("/v1/archive", "GET"),
+    ("/v1/correlations/{correlation_id}", "GET"),
     ("/v1/dead-letters", "GET"),
     ("/v1/dead-letters/redrive", "POST"),
     ("/v1/dead-letters/{dead_letter_id}", "GET"),
@@ -32,6 +33,9 @@ const PATHS: [(&str, &str); 38] = [
     ("/v1/schemas/{type}", "GET, PUT"),
     ("/v1/schemas/{type}/{version}", "GET, PUT"),
     ("/v1/schemas/{type}/{version}/check", "POST"),
+    ("/v1/stats", "GET"),
+    ("/v1/stats/failed", "GET"),
+    ("/v1/stats/slow", "GET"),
     ("/v1/subscriptions", "GET, POST"),
     ("/v1/subscriptions/test", "DELETE, GET, PATCH, POST"),
     ("/v1/subscriptions/{subscription}", "DELETE, GET, PATCH"),

@@ -8,8 +8,8 @@ use pillarbox_domain::schema::delivery::Upcasting;
 use pillarbox_runtime::http::Request;
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryArchive, MemoryEventLog, MemoryJobQueue, MemoryJobs,
-    MemoryLetters, MemoryQueues, MemoryReceipts, MemoryRegistry, MemorySchedules, MemorySeals,
-    MemoryTroubledDeliveries,
+    MemoryLetters, MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryRollups, MemorySchedules,
+    MemorySeals, MemoryTroubledDeliveries,
 };
 use serde_json::{Value, json};
 
@@ -20,6 +20,7 @@ use crate::health::tests::{TestExaminer, examiner};
 use crate::integrity::Vault;
 use crate::jobs::Jobs;
 use crate::journey::Deliveries;
+use crate::stats::Statistics;
 
 pub(crate) type TestOps = Ops<
     MemoryRegistry,
@@ -38,6 +39,7 @@ pub(crate) type TestOps = Ops<
     MemoryArchive,
     MemoryJobs,
     MemoryJobQueue,
+    MemoryRollups,
     TestExaminer,
 >;
 type Random = fn(&mut [u8]) -> Result<(), std::io::Error>;
@@ -86,6 +88,10 @@ pub(crate) fn ops() -> TestOps {
         deliveries: Deliveries {
             receipts: MemoryReceipts::default(),
             rows: MemoryTroubledDeliveries::default(),
+        },
+        statistics: Statistics {
+            receipts: MemoryReceipts::default(),
+            rollups: MemoryRollups::default(),
         },
         vault: Vault {
             seals: MemorySeals::default(),

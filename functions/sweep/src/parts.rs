@@ -2,7 +2,7 @@
 
 use pillarbox_aws::{
     DynamoActiveHours, DynamoLogIndex, DynamoReceipts, DynamoRegistry, DynamoReopenings,
-    DynamoSeals, DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries,
+    DynamoRollups, DynamoSeals, DynamoSuspensions, DynamoSweepStore, DynamoTroubledDeliveries,
     LambdaDispatchSwitch, S3Archive, S3Payloads, SqsDeadLetterQueue, SqsDeliveryQueues,
     SqsRetryQueue, SqsSweepQueue,
 };
@@ -10,6 +10,7 @@ use pillarbox_domain::active_hours::RememberedMarks;
 use pillarbox_domain::dispatch::{Dispatcher, Dispatching, Trouble};
 use pillarbox_domain::dispatch_switch::RememberedSwitch;
 use pillarbox_domain::schema::delivery::Upcasting;
+use pillarbox_domain::stats::LateReceipts;
 use pillarbox_domain::subscription_cache::CachedSubscriptions;
 use pillarbox_domain::sweep::{HandOver, Sweep};
 use pillarbox_runtime::clock::SystemClock;
@@ -24,12 +25,15 @@ pub(crate) type PartsSweep<'a, D> = Sweep<
     RememberedSwitch<LambdaDispatchSwitch, SystemClock>,
     DynamoRegistry,
     SqsSweepQueue,
-    DynamoReceipts,
+    PartsReceipts,
     DynamoLogIndex<S3Payloads>,
     D,
     SqsDeadLetterQueue,
     SystemClock,
 >;
+
+/// Receipts, with notes of the minutes that they come late to.
+type PartsReceipts = LateReceipts<DynamoReceipts, DynamoRollups, SystemClock>;
 
 /// All of it, each once.
 pub(crate) struct Parts {
@@ -39,7 +43,7 @@ pub(crate) struct Parts {
     upcasts: Upcasting<DynamoRegistry, SystemClock>,
     suspensions: DynamoSuspensions<SystemClock>,
     log: DynamoLogIndex<S3Payloads>,
-    receipts: DynamoReceipts,
+    receipts: PartsReceipts,
     marks: RememberedMarks<DynamoActiveHours>,
     reopenings: DynamoReopenings,
     rows: DynamoTroubledDeliveries,
@@ -74,7 +78,11 @@ impl Parts {
             suspensions: DynamoSuspensions::new(registry.clone(), clock.clone()),
             registry,
             log: DynamoLogIndex::new(dynamodb.clone(), config.event_log_table, payloads),
-            receipts: DynamoReceipts::new(dynamodb.clone(), outbox()),
+            receipts: LateReceipts::new(
+                DynamoReceipts::new(dynamodb.clone(), outbox()),
+                DynamoRollups::new(dynamodb.clone(), outbox()),
+                clock.clone(),
+            ),
             marks: RememberedMarks::new(marks),
             reopenings: DynamoReopenings::new(dynamodb.clone(), outbox()),
             rows: DynamoTroubledDeliveries::new(dynamodb.clone(), outbox()),

@@ -25,6 +25,8 @@ mod outbox_check;
 mod payloads;
 mod queue_depths;
 mod queues;
+#[cfg(test)]
+mod read_cost;
 mod receipts;
 mod registry;
 mod reopenings;

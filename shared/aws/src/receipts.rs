@@ -25,12 +25,26 @@ const EVENT_IDS: &str = "event_ids";
 pub struct DynamoReceipts {
     client: Client,
     table: String,
+    is_consistent: bool,
 }
 
 impl DynamoReceipts {
     /// The receipts in this table.
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self {
+            client,
+            table,
+            is_consistent: true,
+        }
+    }
+
+    /// The same, read at half the price by who may miss what was written a moment ago: never by who takes an event
+    /// without a receipt for one that was not handed over.
+    pub fn eventually(self) -> Self {
+        Self {
+            is_consistent: false,
+            ..self
+        }
     }
 
     /// The items of a bucket, as they are now: who misses a receipt that was just written hands its events over
@@ -42,7 +56,7 @@ impl DynamoReceipts {
             .table_name(&self.table)
             .key_condition_expression("pk = :bucket")
             .expression_attribute_values(":bucket", s(keys::receipts(bucket)))
-            .consistent_read(true)
+            .consistent_read(self.is_consistent)
             .into_paginator()
             .items()
             .send();
@@ -86,7 +100,7 @@ impl ReceiptLedger for DynamoReceipts {
     }
 }
 
-fn encode(receipt: &Receipt) -> Item {
+pub(crate) fn encode(receipt: &Receipt) -> Item {
     let groups = receipt.groups.iter().map(encode_group).collect();
     Item::from([
         (keys::PK.to_owned(), s(keys::receipts(receipt.bucket))),

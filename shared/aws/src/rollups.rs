@@ -12,6 +12,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
+use pillarbox_domain::receipt::Bucket;
 use pillarbox_domain::stats::{
     Minute, MinuteRange, RollState, RolledHour, Rollup, RollupStore, StaleMarks, StaleMinute,
 };
@@ -27,6 +28,7 @@ use crate::reopenings::NOTED;
 const BEGUN: &str = "begun_ms";
 const ROLLED_BEFORE: &str = "rolled_before_ms";
 const OPEN: &str = "open_ms";
+const COUNTED_BEFORE: &str = "counted_before_ms";
 const ROLLED_AT: &str = "rolled_ms";
 const PARTS: &str = "parts";
 const FIGURES: &str = "figures";
@@ -124,8 +126,13 @@ impl RollupStore for DynamoRollups {
         for item in encode(rollup).into_iter().rev() {
             let put = self
                 .put_item(item)
-                .condition_expression("attribute_not_exists(pk) OR #rolled <= :rolled")
+                .condition_expression(
+                    "attribute_not_exists(pk) OR #counted < :counted \
+                     OR (#counted = :counted AND #rolled <= :rolled)",
+                )
+                .expression_attribute_names("#counted", COUNTED_BEFORE)
                 .expression_attribute_names("#rolled", ROLLED_AT)
+                .expression_attribute_values(":counted", millis(rollup.counted_before))
                 .expression_attribute_values(":rolled", millis(rollup.rolled_at));
             if !is_put(put).await? {
                 return Ok(());
@@ -251,14 +258,14 @@ fn decode_state(item: &Item) -> Result<RollState, StoreError> {
     });
     Ok(RollState {
         begun: Minute::at(reader.millis(BEGUN)?),
-        rolled_before: Minute::at(reader.millis(ROLLED_BEFORE)?),
+        rolled_before: Bucket::at(reader.millis(ROLLED_BEFORE)?),
         open: open.collect::<Result<_, _>>()?,
         version: reader.unsigned(VERSION)?,
     })
 }
 
 /// The items of a rollup, one for each part.
-fn encode(rollup: &Rollup) -> Vec<Item> {
+pub(crate) fn encode(rollup: &Rollup) -> Vec<Item> {
     let pk = keys::rollups(&rollup.tenant, rollup.minute.hour());
     let parts = rollup.parts();
     let count = u64::try_from(parts.len()).unwrap_or(u64::MAX);
@@ -267,6 +274,7 @@ fn encode(rollup: &Rollup) -> Vec<Item> {
         Item::from([
             (keys::PK.to_owned(), s(pk.clone())),
             (keys::SK.to_owned(), s(keys::rollup(rollup.minute, part))),
+            (COUNTED_BEFORE.to_owned(), millis(rollup.counted_before)),
             (ROLLED_AT.to_owned(), millis(rollup.rolled_at)),
             (PARTS.to_owned(), number(count)),
             (
@@ -325,13 +333,15 @@ fn decode_rollup(
         return Ok(None);
     };
     let reader = reader(first);
+    let counted_before = reader.millis(COUNTED_BEFORE)?;
     let rolled_at = reader.millis(ROLLED_AT)?;
     let count = usize::try_from(reader.unsigned(PARTS)?);
     let count = count.map_err(|error| reader.malformed(PARTS, error))?;
     let mut figures = Vec::new();
     let mut expires_at = UtcDateTime::MIN;
     for item in parts.range(..count).map(|(_, item)| self::reader(item)) {
-        if item.millis(ROLLED_AT)? == rolled_at {
+        let of_same = item.millis(ROLLED_AT)? == rolled_at;
+        if of_same && item.millis(COUNTED_BEFORE)? == counted_before {
             figures.push(item.bytes(FIGURES)?);
             expires_at = item.seconds(keys::EXPIRES_AT)?;
         }
@@ -343,6 +353,7 @@ fn decode_rollup(
     Ok(Some(Rollup {
         tenant: tenant.clone(),
         minute,
+        counted_before,
         rolled_at,
         expires_at,
         figures: figures.map_err(|error| reader.malformed(FIGURES, error))?,

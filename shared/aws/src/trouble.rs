@@ -1,7 +1,6 @@
 //! `OutboxTable`: a row for each delivery in trouble.
 //!
-//! A row that is retrying stands in `ByDue`, where the pass over overdue rows finds it, and like a failed one in
-//! `ByStatus`. What is recovered is in neither.
+//! Every row stands in `ByStatus`. One that is retrying stands in `ByDue`, too, where the pass over overdue rows finds it.
 
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use crate::error::store_error;
 use crate::item::{Item, Reader, n, s, unix_millis};
 use crate::keys;
 use crate::trouble_item::{
-    self as row_item, FAILED, HELD_UNTIL, HOLDS, NEXT_ATTEMPT, RETRYING, STATUS,
+    self as row_item, FAILED, HELD_UNTIL, HOLDS, NEXT_ATTEMPT, RECOVERED, RETRYING, STATUS,
 };
 
 const BY_DUE: &str = "ByDue";
@@ -240,6 +239,7 @@ impl TroubleLedger for DynamoTroubledDeliveries {
         let status = match status {
             OpenStatus::Retrying => RETRYING,
             OpenStatus::Failed => FAILED,
+            OpenStatus::Recovered => RECOVERED,
         };
         let answer = self
             .client

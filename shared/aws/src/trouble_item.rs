@@ -14,7 +14,7 @@ pub(crate) const HOLDS: &str = "holds";
 pub(crate) const HELD_UNTIL: &str = "held_until_ms";
 pub(crate) const NEXT_ATTEMPT: &str = "next_attempt_ms";
 
-const RECOVERED: &str = "RECOVERED";
+pub(crate) const RECOVERED: &str = "RECOVERED";
 pub(crate) const FAILED: &str = "FAILED";
 const SETTLED: &str = "settled_ms";
 const SOURCE: &str = "event_source";
@@ -66,6 +66,14 @@ fn encode_status(row: &TroubledDelivery) -> Vec<(String, AttributeValue)> {
             ),
         ]
     };
+    let settled = |status: &str, at| {
+        let mut attributes = vec![
+            (STATUS.to_owned(), s(status)),
+            (SETTLED.to_owned(), n(unix_millis(at))),
+        ];
+        attributes.extend(by_status(status));
+        attributes
+    };
     match row.status {
         TroubleStatus::Retrying { next_attempt_at } => {
             let mut attributes = vec![
@@ -80,18 +88,8 @@ fn encode_status(row: &TroubledDelivery) -> Vec<(String, AttributeValue)> {
             attributes.extend(by_status(RETRYING));
             attributes
         }
-        TroubleStatus::Recovered { at } => vec![
-            (STATUS.to_owned(), s(RECOVERED)),
-            (SETTLED.to_owned(), n(unix_millis(at))),
-        ],
-        TroubleStatus::Failed { at } => {
-            let mut attributes = vec![
-                (STATUS.to_owned(), s(FAILED)),
-                (SETTLED.to_owned(), n(unix_millis(at))),
-            ];
-            attributes.extend(by_status(FAILED));
-            attributes
-        }
+        TroubleStatus::Recovered { at } => settled(RECOVERED, at),
+        TroubleStatus::Failed { at } => settled(FAILED, at),
     }
 }
 

@@ -33,6 +33,7 @@ pub mod limits;
 pub mod log_hour;
 pub mod log_shard;
 pub mod logged_event;
+pub mod operation;
 mod page_cursor;
 pub mod pattern;
 pub mod payload;

@@ -90,6 +90,16 @@ pub const MAX_PAGE_BYTES: usize = 4_000_000;
 /// out nearly all of them is short, and goes on with its cursor.
 pub const MAX_PAGE_ENTRIES: usize = 10_000;
 
+/// Days of events that statistics are asked for at a time: a busy minute's rollup takes some KB, and a week has 10,080.
+pub const MAX_STATS_DAYS: i64 = 7;
+
+/// Points of a series: a day has so many minutes.
+pub const MAX_STATS_POINTS: i64 = 1_440;
+
+/// Types that statistics tell of one by one, those with the most events: an answer of a Lambda function holds 6 MB
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>), and a type takes about half a KB.
+pub const MAX_STATS_TYPES: usize = 1_000;
+
 /// Dead letters that are read for one page and its total; a letter takes about 1 KB without its payload. Where
 /// there are more, the total says that it is the least.
 pub const MAX_LETTERS_READ: usize = 20_000;

@@ -73,7 +73,8 @@ impl<'a> Parameters<'a> {
         self.faults.is_empty().then_some(query).ok_or(self.faults)
     }
 
-    fn fault(&mut self, name: &str, detail: &str) {
+    /// Something is wrong with a parameter, or with what its default comes to.
+    pub(crate) fn fault(&mut self, name: &str, detail: &str) {
         self.faults.push(BadParameter {
             name: name.to_owned(),
             detail: detail.to_owned(),

@@ -200,13 +200,15 @@ pub trait TroubledDeliveries {
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 }
 
-/// A status that a row of a delivery that its queue does not have is found by.
+/// A status that rows are found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenStatus {
     /// It is tried again.
     Retrying,
     /// It is a dead letter.
     Failed,
+    /// Its queue took it at a later attempt.
+    Recovered,
 }
 
 /// Events of a tenant that have deliveries in trouble.

@@ -102,3 +102,9 @@ impl ReceiptLedger for MemoryReceipts {
         Ok(of_bucket.cloned().collect())
     }
 }
+
+impl Receipts for &MemoryReceipts {
+    async fn put(&self, receipt: &Receipt) -> Result<(), StoreError> {
+        (*self).put(receipt).await
+    }
+}

@@ -77,7 +77,8 @@ impl RollupStore for MemoryRollups {
         let key = (rollup.tenant.clone(), rollup.minute);
         let mut kept = self.write()?;
         let there = kept.rollups.get(&key);
-        if there.is_none_or(|there| there.rolled_at <= rollup.rolled_at) {
+        let age = |rollup: &Rollup| (rollup.counted_before, rollup.rolled_at);
+        if there.is_none_or(|there| age(there) <= age(rollup)) {
             kept.rollups.insert(key, rollup.clone());
         }
         Ok(())

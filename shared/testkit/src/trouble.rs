@@ -195,7 +195,7 @@ fn is_open(status: TroubleStatus, wanted: OpenStatus) -> bool {
     match status {
         TroubleStatus::Retrying { .. } => wanted == OpenStatus::Retrying,
         TroubleStatus::Failed { .. } => wanted == OpenStatus::Failed,
-        TroubleStatus::Recovered { .. } => false,
+        TroubleStatus::Recovered { .. } => wanted == OpenStatus::Recovered,
     }
 }
 

@@ -21,6 +21,7 @@ mod recovery;
 mod replays;
 mod schedules;
 mod schemas;
+mod statistics;
 mod storage;
 mod stored_once;
 mod strangers;

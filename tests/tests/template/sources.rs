@@ -2,6 +2,7 @@
 
 use std::fs::read_to_string;
 
+use pillarbox_domain::stats::{REMEMBERED_FOR, STALE_SETTLE};
 use pillarbox_tests::template::{Template, elements, in_workspace, referenced};
 use serde_json::{Value, json};
 
@@ -238,4 +239,34 @@ fn the_example_knows_its_queue_and_its_last_receive() {
         ),
     ];
     check(example_receives, &broken);
+}
+
+/// Functions that write receipts.
+const WRITE_RECEIPTS: [&str; 2] = ["DispatchFunction", "SweepFunction"];
+
+/// Who notes that a minute is stale writes the receipt before the minute is rolled up again.
+fn late_receipts(template: &Template) -> Faults {
+    let longest = (STALE_SETTLE - REMEMBERED_FOR).as_secs();
+    let functions = WRITE_RECEIPTS.into_iter();
+    functions
+        .filter(|function| timeout(template, function) > longest)
+        .map(|function| format!("{function} may write a receipt after its minute was rolled up"))
+        .collect()
+}
+
+#[test]
+fn no_receipt_is_written_later_than_its_minute_is_rolled_up_again() {
+    let broken = [
+        (
+            "/Resources/SweepFunction/Properties/Timeout",
+            json!(331),
+            "SweepFunction may write",
+        ),
+        (
+            "/Resources/DispatchFunction/Properties/Timeout",
+            json!(900),
+            "DispatchFunction may write",
+        ),
+    ];
+    check(late_receipts, &broken);
 }

@@ -3,6 +3,7 @@
 use super::cursor::cursors;
 use super::{EventFilter, EventQuery};
 use crate::limits::{DEFAULT_PAGE_EVENTS, MAX_CORRELATION_ID_BYTES, MAX_EVENT_KEY_BYTES};
+use crate::log_hour::Order;
 use crate::query_parameters::{BadParameter, Parameters, bounded, limit, order, told};
 use crate::tenant::TenantId;
 
@@ -18,6 +19,32 @@ impl EventQuery {
         "order",
         "cursor",
     ];
+
+    /// Reads a tenant's query of one operation, in the order in which its events were accepted.
+    pub fn of_operation(
+        tenant: &TenantId,
+        correlation_id: &str,
+        parameters: &[(String, String)],
+    ) -> Result<Self, Vec<BadParameter>> {
+        let mut read = Parameters::of(parameters, &["limit", "cursor"]);
+        let bounded = bounded(correlation_id, MAX_CORRELATION_ID_BYTES);
+        let bounded = bounded.map_err(|detail| read.fault("correlation_id", &detail));
+        let filter = EventFilter {
+            correlation_id: bounded.ok(),
+            ..EventFilter::default()
+        };
+        let limit = read.parsed("limit", limit).unwrap_or(DEFAULT_PAGE_EVENTS);
+        let order = Order::Oldest;
+        let start = read.parsed("cursor", |text| {
+            cursors(tenant, &filter, order).read(text).map_err(told)
+        });
+        read.finish(Self {
+            filter,
+            order,
+            limit,
+            start,
+        })
+    }
 
     /// Reads a tenant's query.
     pub fn parse(

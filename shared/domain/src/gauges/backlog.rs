@@ -373,7 +373,10 @@ mod tests {
         assert_eq!((parts.len(), is_cut), (4, false));
         let times = parts.iter().map(|part| part.range.times().0);
         let noon = utc_datetime!(2026-11-23 12:00);
-        assert_eq!(times.flatten().collect::<Vec<_>>(), [noon, noon, from, from]);
+        assert_eq!(
+            times.flatten().collect::<Vec<_>>(),
+            [noon, noon, from, from]
+        );
     }
 
     #[test]

@@ -54,7 +54,8 @@ where
     async fn note(&self, receipt: &Receipt) -> Result<bool, StoreError> {
         let now = whole_millis(self.clock.now());
         let minute = Minute::at(receipt.bucket.start());
-        if minute.end().saturating_add(signed(LATE_AFTER)) > now {
+        let end = receipt.bucket.next().start();
+        if end.saturating_add(signed(LATE_AFTER)) > now {
             return Ok(false);
         }
         let tenants: BTreeSet<&TenantId> = receipt.groups.iter().map(|it| &it.tenant).collect();

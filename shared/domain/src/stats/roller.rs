@@ -1,17 +1,21 @@
 //! Rolls minutes up.
 //!
 //! ```text
-//! 12:00:59  an event is accepted, and handed over at 12:01:00: its receipt is written
-//! 12:02:00  the minute 12:00 is settled; it is rolled up, and the watermark moves to 12:01
+//! 12:00:39  an event is accepted, and handed over at 12:00:40: its receipt is written
+//! 12:01:10  the first 40 s of the minute 12:00 are settled and rolled up, and the watermark moves to 12:00:40
+//! 12:02:10  so is all of it, in the place of its beginning, and 40 s of 12:01; the watermark moves to 12:01:40
 //! 12:07:30  another event of 12:00 is handed over: the minute is noted as stale, then the receipt is written.
 //!           From here on readers read the receipts of 12:00 again
-//! 12:13:30  nobody can be about to write a receipt for that note any more; 12:00 is rolled up again, and the note
+//! 12:14:10  nobody can be about to write a receipt for that note any more; 12:00 is rolled up again, and the note
 //!           is taken away
 //! ```
 //!
+//! A minute is rolled up from its beginning on, before it is over, since what is not is read from receipts: these are
+//! many, and one question after the other reads them.
+//!
 //! The order of writes makes a crash harmless: rollups, then the watermark; the rollup, then the note is taken away.
 //! Who dies in between has it done once more by the next run, to the same end. Two runs at a time write the same; of
-//! two rollups of a minute the one that began to read later stays.
+//! two rollups of a minute the one stays that counts more of it, then the one that began to read later.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -24,16 +28,16 @@ use super::minute::Minute;
 use super::rollup::{RollState, Rollup, RollupStore, StaleMinute};
 use super::tally::Tally;
 use crate::clock::Clock;
-use crate::receipt::{Receipt, ReceiptLedger};
+use crate::receipt::{Bucket, Receipt, ReceiptLedger};
 use crate::store_error::{Disposition, StoreError};
 use crate::tenant::TenantId;
 
-/// How long after its end a minute is rolled up: what is handed over in time has its receipt by then.
-pub const SETTLE: Duration = Duration::from_secs(60);
+/// How long after its end a bucket is rolled up: what is handed over in time has its receipt by then.
+pub const SETTLE: Duration = Duration::from_secs(30);
 
-/// How long after the end of its minute a receipt counts as late, so that the minute is noted as stale. It is less than
+/// How long after the end of its bucket a receipt counts as late, so that its minute is noted as stale. It is less than
 /// [`SETTLE`] by what a receipt may take to be written, and two clocks may differ.
-pub const LATE_AFTER: Duration = Duration::from_secs(30);
+pub const LATE_AFTER: Duration = Duration::from_secs(15);
 
 /// How old a note has to be before its minute is rolled up again. Whoever noted it may still be about to write the
 /// receipt for as long as its function may run, which is 300 s at the most (a test holds the template to it), and
@@ -64,7 +68,7 @@ pub struct Roller<'a, R, S, C> {
 pub struct RollRules {
     /// How long a run may take; it stops between two minutes.
     pub budget: Duration,
-    /// Minutes that are rolled up for the first time.
+    /// Minutes that are rolled up, each as far as it is settled.
     pub minutes: usize,
     /// Stale and open minutes that are rolled up again.
     pub again: usize,
@@ -85,13 +89,13 @@ impl Default for RollRules {
 pub struct Rolled {
     /// How it ended.
     pub end: RollEnd,
-    /// Minutes that were rolled up for the first time.
+    /// Minutes that were rolled up, each as far as it was settled.
     pub minutes: usize,
     /// Minutes that were rolled up again.
     pub again: usize,
     /// Rollups that were written.
     pub rollups: usize,
-    /// Every settled minute before this is rolled up, but those that are blocked.
+    /// Everything before this is rolled up, but minutes that are blocked.
     pub rolled_before: Option<UtcDateTime>,
     /// Notes of stale minutes that are left, of those that were looked at.
     pub stale: usize,
@@ -102,7 +106,7 @@ pub struct Rolled {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum RollEnd {
-    /// Every settled minute is rolled up.
+    /// Everything that is settled is rolled up.
     #[default]
     Done,
     /// There is more to do: its time was over, or it did as much as one run does.
@@ -136,7 +140,7 @@ where
     pub async fn run(&self, rules: &RollRules) -> Result<Rolled, StoreError> {
         let now = self.clock.now();
         let deadline = now.saturating_add(signed(rules.budget));
-        let settled = Minute::at(now.saturating_sub(signed(SETTLE)));
+        let settled = Bucket::at(now.saturating_sub(signed(SETTLE)));
         let mut rolled = Rolled::default();
         let Some(mut state) = self.begin(settled).await? else {
             rolled.end = RollEnd::Overtaken;
@@ -155,14 +159,15 @@ where
         Ok(rolled)
     }
 
-    /// How far it has come. The first run ever begins with the first minute that is not settled yet.
-    async fn begin(&self, settled: Minute) -> Result<Option<RollState>, StoreError> {
+    /// How far it has come. The first run ever begins with the minute that is being settled.
+    async fn begin(&self, settled: Bucket) -> Result<Option<RollState>, StoreError> {
         if let Some(state) = self.rollups.state().await? {
             return Ok(Some(state));
         }
+        let begun = Minute::at(settled.start());
         let mut state = RollState {
-            begun: settled,
-            rolled_before: settled,
+            begun,
+            rolled_before: Bucket::at(begun.start()),
             open: BTreeSet::new(),
             version: 0,
         };
@@ -172,7 +177,7 @@ where
     async fn roll_settled(
         &self,
         state: &mut RollState,
-        settled: Minute,
+        settled: Bucket,
         deadline: UtcDateTime,
         rules: &RollRules,
         rolled: &mut Rolled,
@@ -184,16 +189,20 @@ where
             if state.open.len() >= MAX_OPEN {
                 return Ok(RollEnd::Full);
             }
-            let minute = state.rolled_before;
-            match self.roll(minute, |_| true).await {
-                Ok(rollups) => rolled.rollups += rollups,
+            let minute = Minute::at(state.rolled_before.start());
+            let end = settled.min(Bucket::at(minute.end()));
+            match self.roll(minute, end, |_| true).await {
+                Ok(rollups) => {
+                    state.open.remove(&minute);
+                    rolled.rollups += rollups;
+                }
                 Err(error) if error.disposition() == Disposition::GiveUp => {
                     state.open.insert(minute);
                     rolled.blocked.push((minute, error));
                 }
                 Err(error) => return Err(error),
             }
-            state.rolled_before = minute.next();
+            state.rolled_before = end;
             if !self.save(state).await? {
                 return Ok(RollEnd::Overtaken);
             }
@@ -217,7 +226,8 @@ where
                 rolled.end = RollEnd::Bounded;
                 return Ok(());
             }
-            match self.roll(minute, |_| true).await {
+            let end = state.rolled_before.min(Bucket::at(minute.end()));
+            match self.roll(minute, end, |_| true).await {
                 Ok(rollups) => {
                     state.open.remove(&minute);
                     if !self.save(state).await? {
@@ -249,8 +259,7 @@ where
         rolled.stale = stale.len();
         let mut due: BTreeMap<Minute, Vec<StaleMinute>> = BTreeMap::new();
         for stale in stale {
-            let is_passed =
-                stale.minute < state.rolled_before && !state.open.contains(&stale.minute);
+            let is_passed = stale.minute < state.begun || state.has_all_of(stale.minute);
             if is_passed && stale.noted_at <= noted_before {
                 due.entry(stale.minute).or_default().push(stale);
             }
@@ -261,10 +270,10 @@ where
                 return Ok(());
             }
             // What is before the first minute has no rollups; its receipts are read in any case.
-            if state.has(minute) {
+            if minute >= state.begun {
                 let tenants: BTreeSet<&TenantId> = notes.iter().map(|it| &it.tenant).collect();
-                let again = self.roll(minute, |tenant| tenants.contains(tenant)).await;
-                match again {
+                let end = Bucket::at(minute.end());
+                match self.roll(minute, end, |it| tenants.contains(it)).await {
                     Ok(rollups) => rolled.rollups += rollups,
                     Err(error) if error.disposition() == Disposition::GiveUp => {
                         rolled.blocked.push((minute, error));
@@ -280,19 +289,19 @@ where
         Ok(())
     }
 
-    /// Rolls up a minute of these tenants, and returns how many of them have events in it.
+    /// Rolls up a minute of these tenants to before a bucket, and returns how many of them have events in it.
     async fn roll(
         &self,
         minute: Minute,
+        end: Bucket,
         is_wanted: impl Fn(&TenantId) -> bool,
     ) -> Result<usize, StoreError> {
         let rolled_at = self.clock.now();
-        let reads = minute
-            .buckets()
-            .map(|bucket| self.receipts.in_bucket(bucket));
+        let buckets = minute.buckets().take_while(|bucket| *bucket < end);
+        let reads = buckets.map(|bucket| self.receipts.in_bucket(bucket));
         let receipts: Vec<Receipt> = try_join_all(reads).await?.into_iter().flatten().collect();
-        let rollups = rollups(minute, rolled_at, &receipts, is_wanted);
-        let writes = rollups.iter().map(|rollup| self.rollups.put(rollup));
+        let rollups = rollups(minute, end, rolled_at, &receipts, is_wanted);
+        let writes: Vec<_> = rollups.iter().map(|it| self.rollups.put(it)).collect();
         stream::iter(writes)
             .buffer_unordered(MAX_WRITES)
             .try_collect::<()>()
@@ -310,6 +319,7 @@ where
 /// The rollups that these receipts of a minute come to. They are kept as long as the longest kept of the receipts.
 fn rollups(
     minute: Minute,
+    end: Bucket,
     rolled_at: UtcDateTime,
     receipts: &[Receipt],
     is_wanted: impl Fn(&TenantId) -> bool,
@@ -330,6 +340,7 @@ fn rollups(
             Some(Rollup {
                 tenant: tenant.clone(),
                 minute,
+                counted_before: end.start(),
                 rolled_at,
                 expires_at: *expiries.get(tenant)?,
                 figures,

@@ -7,17 +7,20 @@ use time::UtcDateTime;
 use super::figures::Figures;
 use super::minute::{Minute, MinuteRange};
 use super::packed::{MAX_PART_BYTES, MalformedFigures, pack, unpack};
+use crate::receipt::Bucket;
 use crate::store_error::StoreError;
 use crate::tenant::TenantId;
 
-/// The figures of a tenant's events of one minute.
+/// The figures of a tenant's events of one minute, or of its beginning, while it is not over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollup {
     /// Whose they are.
     pub tenant: TenantId,
     /// When the events were accepted.
     pub minute: Minute,
-    /// When its receipts began to be read: of two rollups, the later one knows more.
+    /// Up to which time they are counted: the minute's end, or an earlier end of a bucket.
+    pub counted_before: UtcDateTime,
+    /// When its receipts began to be read: of two rollups that count the same, the later one knows more.
     pub rolled_at: UtcDateTime,
     /// From when on the store may forget it: with the last of its receipts.
     pub expires_at: UtcDateTime,
@@ -59,8 +62,8 @@ pub struct StaleMinute {
 pub struct RollState {
     /// The minute that it began with. What is before it has no rollups.
     pub begun: Minute,
-    /// Every minute from there to before this one is rolled up, of all tenants, but those that are open.
-    pub rolled_before: Minute,
+    /// Everything from there to before this bucket is rolled up, of all tenants, but minutes that are open.
+    pub rolled_before: Bucket,
     /// Minutes before it whose receipts could not be read.
     pub open: BTreeSet<Minute>,
     /// Which version was read; 0 when there was none.
@@ -68,9 +71,17 @@ pub struct RollState {
 }
 
 impl RollState {
-    /// Whether a tenant without a rollup of this minute has no events in it, unless it is stale.
-    pub fn has(&self, minute: Minute) -> bool {
-        self.begun <= minute && minute < self.rolled_before && !self.open.contains(&minute)
+    /// Up to which time a tenant without a rollup of this minute has no events in it, unless it is stale. None where
+    /// that is not known.
+    pub fn counted_before(&self, minute: Minute) -> Option<UtcDateTime> {
+        let counted = self.rolled_before.start().min(minute.end());
+        let is_known = self.begun <= minute && !self.open.contains(&minute);
+        (is_known && counted > minute.start()).then_some(counted)
+    }
+
+    /// Whether all of a minute is rolled up.
+    pub fn has_all_of(&self, minute: Minute) -> bool {
+        self.counted_before(minute) == Some(minute.end())
     }
 }
 
@@ -92,7 +103,7 @@ pub trait RollupStore {
     /// not there any more: another run saved its own, and nothing was written.
     fn save(&self, state: &RollState) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Keeps a rollup, in the place of one that was rolled up earlier. One that was rolled up later stays.
+    /// Keeps a rollup, in the place of one that counts less, or as much and was rolled up earlier. Any other stays.
     ///
     /// Parts are written one by one. While there are not all of them, the minute is not finished.
     fn put(&self, rollup: &Rollup) -> impl Future<Output = Result<(), StoreError>> + Send;

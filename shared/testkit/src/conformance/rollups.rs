@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use pillarbox_domain::receipt::Bucket;
 use pillarbox_domain::stats::{
     Figures, Minute, MinuteRange, RollState, RolledHour, Rollup, RollupStore, StaleMarks,
     StaleMinute, TypeFigures,
@@ -16,7 +17,7 @@ use crate::builders::tenant;
 pub async fn rollups<S: RollupStore + StaleMarks>(store: &S, clock: &ManualClock) {
     the_state_is_saved_in_the_place_of_the_one_that_was_read(store, clock).await;
     rollups_of_an_hour_come_back_by_tenant_and_minute(store, clock).await;
-    of_two_rollups_the_later_one_stays(store, clock).await;
+    of_two_rollups_the_one_that_counts_more_stays_then_the_later_one(store, clock).await;
     a_rollup_of_any_size_comes_back_whole_and_may_become_smaller(store, clock).await;
     a_stale_minute_is_known_until_its_note_is_taken_away(store, clock).await;
 }
@@ -29,7 +30,7 @@ async fn the_state_is_saved_in_the_place_of_the_one_that_was_read<S: RollupStore
     let begun = Minute::at(clock.now());
     let mut state = RollState {
         begun,
-        rolled_before: begun,
+        rolled_before: Bucket::at(begun.start()),
         open: BTreeSet::new(),
         version: 0,
     };
@@ -37,7 +38,7 @@ async fn the_state_is_saved_in_the_place_of_the_one_that_was_read<S: RollupStore
     assert!(!store.save(&state).await.unwrap(), "another began");
     state.version = 1;
     assert_eq!(store.state().await.unwrap().as_ref(), Some(&state));
-    state.rolled_before = begun.next().next();
+    state.rolled_before = Bucket::at(begun.end()).next();
     state.open = BTreeSet::from([begun, begun.next()]);
     assert!(store.save(&state).await.unwrap());
     assert!(!store.save(&state).await.unwrap(), "another went on");
@@ -70,14 +71,21 @@ async fn rollups_of_an_hour_come_back_by_tenant_and_minute<S: RollupStore>(
     assert_eq!(none, RolledHour::default());
 }
 
-async fn of_two_rollups_the_later_one_stays<S: RollupStore>(store: &S, clock: &ManualClock) {
+async fn of_two_rollups_the_one_that_counts_more_stays_then_the_later_one<S: RollupStore>(
+    store: &S,
+    clock: &ManualClock,
+) {
     let demo = tenant("later");
     let minute = Minute::at(clock.now());
     let early = rollup(&demo, minute, clock, 1);
     clock.advance(Duration::from_secs(1));
     let late = rollup(&demo, minute, clock, 2);
+    let mut partial = rollup(&demo, minute, clock, 3);
+    partial.counted_before -= Duration::from_secs(10);
     for (written, expected) in [
+        (&partial, &partial),
         (&early, &early),
+        (&partial, &early),
         (&late, &late),
         (&early, &late),
         (&late, &late),
@@ -178,6 +186,7 @@ fn rollup(tenant: &TenantId, minute: Minute, clock: &ManualClock, deliveries: u6
     Rollup {
         tenant: tenant.clone(),
         minute,
+        counted_before: minute.end(),
         rolled_at: clock.now(),
         expires_at: minute.start() + Duration::from_secs(86_400),
         figures: Figures::from([
