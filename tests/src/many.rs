@@ -10,9 +10,20 @@ use crate::stack::{Queue, Tenant};
 /// Events in one request.
 const BATCH: usize = 500;
 
-/// Publishes this many events in batches, with these query parameters; their ids are returned in order.
+/// Publishes this many orders in batches, with these query parameters; their ids are returned in order.
 pub async fn publish_many(tenant: &Tenant, query: &str, count: usize) -> Vec<EventId> {
-    let events: Vec<Value> = (0..count).map(numbered).collect();
+    publish_many_of(tenant, query, count, |_| "order.created".to_owned()).await
+}
+
+/// As [`publish_many`], each of the type that its number makes.
+pub async fn publish_many_of(
+    tenant: &Tenant,
+    query: &str,
+    count: usize,
+    event_type: impl Fn(usize) -> String,
+) -> Vec<EventId> {
+    let events = (0..count).map(|n| numbered(n, event_type(n)));
+    let events: Vec<Value> = events.collect();
     let mut ids = Vec::new();
     for batch in events.chunks(BATCH) {
         let answer = tenant.publish_batch(query, batch).await;
@@ -24,9 +35,9 @@ pub async fn publish_many(tenant: &Tenant, query: &str, count: usize) -> Vec<Eve
     ids
 }
 
-fn numbered(n: usize) -> Value {
+fn numbered(n: usize, event_type: String) -> Value {
     json!({
-        "specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": "order.created",
+        "specversion": "1.0", "id": n.to_string(), "source": "/shop", "type": event_type,
         "datacontenttype": "application/json", "data": { "order": n, "total": "19.90", "currency": "EUR" },
     })
 }

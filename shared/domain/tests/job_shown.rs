@@ -316,12 +316,12 @@ fn what_jobs_cost_by_number_and_size() {
         ("nothing", &replay, 0, 1_000, 0.0),
         ("one is not for nothing", &replay, 1, 1_000, 1e-6),
         // A million of 1 KB: 0.125 to read them, 0.006 for the index, 0.05 for 100,000 calls to the queue, 0.001 to write
-        // places down, 0.002 for 333 s of a worker.
-        ("small", &replay, million, 1_000, 0.184_577),
+        // places down, 0.004 for 667 s of a worker.
+        ("small", &replay, million, 1_000, 0.186_801),
         // 64 KB: 16 units to read each, and every message is a request.
-        ("medium", &replay, million, 65_536, 2.509_577),
+        ("medium", &replay, million, 65_536, 2.511_801),
         // 500 KB: an object each, and two messages a call.
-        ("large", &replay, million, 500_000, 16.659_577),
+        ("large", &replay, million, 500_000, 16.661_801),
         (
             "a worker waits for 100,000 s",
             &slow,
