@@ -95,10 +95,7 @@ impl Figures {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "no figure comes near 2^53, from where on whole numbers are rounded"
-)]
+/// No figure comes near 2^53, from where on whole numbers are rounded.
 fn number(figure: u64) -> f64 {
     figure as f64
 }
