@@ -5,8 +5,9 @@
 //! number of latencies, and for each: milliseconds since the one before, how many took so long
 //! ```
 //!
-//! All numbers are varints (LEB128). Latencies of a busy minute lie close together, so most take two bytes. Figures
-//! that are too long for one item are in several parts, each whole by itself: added up, they are the figures again.
+//! Numbers are varints (LEB128). Latencies of a busy minute lie close together and few events share one, so most take
+//! one byte: four bits of milliseconds, four of how many. A zero says that both follow as varints. Figures that are too
+//! long for one item are in several parts, each whole by itself: added up, they are the figures again.
 
 use super::figures::{Figures, TypeFigures};
 use super::latencies::Latencies;
@@ -40,10 +41,16 @@ pub(super) fn pack(figures: &Figures, max_bytes: usize) -> Vec<Vec<u8>> {
     parts
 }
 
+/// What four bits hold, at the most.
+const MAX_NIBBLE: u64 = 15;
+
+/// Says that a latency does not fit a byte. None that does has no events.
+const ESCAPE: u8 = 0;
+
 /// A type in pieces that fit a part. Counts stand in the first of them.
 fn pieces(name: &str, figures: &TypeFigures, max_bytes: usize) -> Vec<Vec<u8>> {
     let head = name.len() + 6 * MAX_VARINT_BYTES;
-    let entries = max_bytes.saturating_sub(head) / (2 * MAX_VARINT_BYTES);
+    let entries = max_bytes.saturating_sub(head) / (1 + 2 * MAX_VARINT_BYTES);
     let latencies: Vec<(u64, u64)> = figures.latencies.iter().collect();
     let mut rest = latencies.as_slice();
     let mut pieces = Vec::new();
@@ -76,8 +83,7 @@ fn piece(name: &str, counts: [u64; 4], latencies: &[(u64, u64)]) -> Vec<u8> {
     write(&mut bytes, length(latencies.len()));
     let mut before = 0;
     for (millis, count) in latencies {
-        write(&mut bytes, millis - before);
-        write(&mut bytes, *count);
+        write_latency(&mut bytes, millis - before, *count);
         before = *millis;
     }
     bytes
@@ -122,10 +128,33 @@ fn read_latencies(rest: &mut &[u8]) -> Result<Latencies, MalformedFigures> {
     let mut latencies = Latencies::default();
     let mut millis = 0_u64;
     for _ in 0..read(rest)? {
-        millis = millis.checked_add(read(rest)?).ok_or(MalformedFigures)?;
-        latencies.add(millis, read(rest)?);
+        let (since, count) = read_latency(rest)?;
+        millis = millis.checked_add(since).ok_or(MalformedFigures)?;
+        latencies.add(millis, count);
     }
     Ok(latencies)
+}
+
+fn write_latency(bytes: &mut Vec<u8>, since: u64, count: u64) {
+    let is_small = since <= MAX_NIBBLE && (1..=MAX_NIBBLE).contains(&count);
+    match u8::try_from(since << 4 | count) {
+        Ok(byte) if is_small => bytes.push(byte),
+        _ => {
+            bytes.push(ESCAPE);
+            write(bytes, since);
+            write(bytes, count);
+        }
+    }
+}
+
+fn read_latency(rest: &mut &[u8]) -> Result<(u64, u64), MalformedFigures> {
+    let (byte, after) = rest.split_first().ok_or(MalformedFigures)?;
+    *rest = after;
+    match (*byte, u64::from(byte >> 4), u64::from(byte & 0x0f)) {
+        (ESCAPE, _, _) => Ok((read(rest)?, read(rest)?)),
+        (_, _, 0) => Err(MalformedFigures),
+        (_, since, count) => Ok((since, count)),
+    }
 }
 
 fn write(bytes: &mut Vec<u8>, mut number: u64) {
