@@ -15,9 +15,6 @@ use crate::dispatch::switch;
 
 const COUNT: usize = 5_000;
 
-/// Runs of the sweep that may be overtaken.
-const MAX_RUNS: usize = 10;
-
 const SWEEP: Function = Function("sweep");
 
 #[tokio::test]
@@ -38,8 +35,11 @@ async fn events_that_the_stream_lost_are_swept_up_each_once_and_the_ledger_balan
     let pending = tenant.journey(lost[0]).await;
     assert_eq!(pending["state"], "PENDING", "{pending}");
 
-    sweep(&stack).await;
     eventually("everything lost is handed over", async || {
+        let swept = stack
+            .invoke(SWEEP, &json!({ "task": "sweep", "settle_seconds": 0 }))
+            .await;
+        println!("{swept}");
         let integrity = integrity(&tenant, lost[0].accepted_at()).await;
         (integrity["totals"]["pending"] == 0).then_some(())
     })
@@ -56,19 +56,6 @@ async fn events_that_the_stream_lost_are_swept_up_each_once_and_the_ledger_balan
     assert_eq!(deliveries.keys().copied().collect::<BTreeSet<_>>(), all);
     let repeated = deliveries.values().filter(|count| **count > 1).count();
     assert_eq!(repeated, 0, "events that came more than once");
-}
-
-/// Sweeps until a run has looked at all there is: another, by its schedule, may get in between.
-async fn sweep(stack: &Stack) {
-    for _ in 0..MAX_RUNS {
-        let input = json!({ "task": "sweep", "settle_seconds": 0 });
-        let swept = stack.invoke(SWEEP, &input).await;
-        println!("{swept}");
-        if swept["end"] == "closed" {
-            return;
-        }
-    }
-    panic!("no run came to its end");
 }
 
 async fn integrity(tenant: &Tenant, from: UtcDateTime) -> Value {
