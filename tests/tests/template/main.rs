@@ -12,6 +12,7 @@
 mod api;
 mod functions;
 mod permissions;
+mod schedules;
 mod sources;
 mod subscriber;
 mod tables;
