@@ -184,8 +184,8 @@ def created_at(record: Record) -> float:
 def let_a_day_pass(poller: StreamPoller) -> None:
     """Lose whatever streams hold, as when a day went by: a stream keeps a record for 24 hours.
 
-    What a mapping has read and not handed over yet is lost with it, as a shard's iterator is. They are taken
-    away here, not made older: then writers and readers would trim at one moment, and one of them too much.
+    What a mapping has read and not handed over yet is lost with it, as a shard's iterator is. Records are taken
+    away here, not made older: writers and readers would trim them at one moment, and one of them too many.
     """
     from ministack.services import dynamodb
 

@@ -334,6 +334,7 @@ async fn jobs_conform() {
 #[tokio::test]
 async fn workers_side_by_side_finish_a_job_and_count_every_unit_once() {
     const EVENTS: u32 = 400;
+    const MAX_CALLS: usize = 10_000;
     let engine = Engine::of_process();
     let table = engine.table("JobTable").await.name;
     let demo = tenant("demo");
@@ -367,7 +368,12 @@ async fn workers_side_by_side_finish_a_job_and_count_every_unit_once() {
     let caller = MemoryCaller::default();
     let workers = (0..8).map(|_| async {
         // The clock stands still, so whoever finds every unit held looks again at once.
-        while work(&parts, &demo, job.id, BUDGET, &caller).await.unwrap() != Ran::Finished {}
+        for _ in 0..MAX_CALLS {
+            if work(&parts, &demo, job.id, BUDGET, &caller).await.unwrap() == Ran::Finished {
+                return;
+            }
+        }
+        panic!("not finished after {MAX_CALLS} calls");
     });
     join_all(workers).await;
     let over = parts.jobs.get(&demo, job.id).await.unwrap().unwrap();

@@ -5,6 +5,7 @@ use std::time::Duration;
 use pillarbox_domain::log_shard::LogShard;
 use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::pattern::Pattern;
+use pillarbox_domain::receipt::HandedOver;
 use pillarbox_domain::retry_policy::RetryPolicy;
 use pillarbox_domain::subscription::{MessageGroup, SubscriptionState};
 use pillarbox_domain::{Clock, CloudEvent, Fingerprint, LoggedEvent, Subscription, TenantId};
@@ -45,6 +46,20 @@ pub fn logged<C: Clock>(clock: &C, tenant: &TenantId, event: CloudEvent) -> Logg
         outbox: OutboxMode::default(),
         shard: LogShard::default(),
         expires_at: event_id.accepted_at() + RETENTION,
+    }
+}
+
+/// The event when it was handed over to these subscriptions, and nothing went wrong.
+pub fn handed_over(event: &LoggedEvent, subscriptions: &[&str]) -> HandedOver {
+    let subscriptions = subscriptions.iter().map(|id| id.parse().unwrap());
+    HandedOver {
+        tenant: event.tenant.clone(),
+        event_type: event.event.event_type().to_owned(),
+        event_id: event.event_id,
+        subscriptions: subscriptions.collect(),
+        withheld: vec![],
+        retrying: 0,
+        dead_lettered: 0,
     }
 }
 

@@ -21,7 +21,7 @@ use pillarbox_domain::publish::EventLog;
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
 use pillarbox_domain::trouble::{Attempt, TroubleStatus, TroubledDeliveries, TroubledDelivery};
 use pillarbox_domain::{Clock, LoggedEvent, TenantId};
-use pillarbox_testkit::builders::{event_with, logged, tenant};
+use pillarbox_testkit::builders::{event_with, handed_over, logged, tenant};
 use pillarbox_testkit::queried::Shards;
 use pillarbox_testkit::{ManualClock, MemoryArchive, MemoryPayloads};
 use pillarbox_tests::engine::Engine;
@@ -74,7 +74,8 @@ impl Stores {
     }
 
     async fn hand_over(&self, events: &[LoggedEvent]) {
-        let done: Vec<HandedOver> = events.iter().map(handed_over).collect();
+        let done = events.iter().map(|event| handed_over(event, &["billing"]));
+        let done: Vec<HandedOver> = done.collect();
         let now = self.clock.now();
         for receipt in receipts(&done, self.clock.next_id(), now, now + PATIENCE) {
             self.receipts.put(&receipt).await.unwrap();
@@ -126,18 +127,6 @@ impl Stores {
             };
             pages.push(auditor.audit(owner, &query).await.unwrap());
         }
-    }
-}
-
-fn handed_over(event: &LoggedEvent) -> HandedOver {
-    HandedOver {
-        tenant: event.tenant.clone(),
-        event_type: event.event.event_type().to_owned(),
-        event_id: event.event_id,
-        subscriptions: vec!["billing".parse().unwrap()],
-        withheld: vec![],
-        retrying: 0,
-        dead_lettered: 0,
     }
 }
 

@@ -18,7 +18,7 @@ use pillarbox_domain::seal::{
 };
 use pillarbox_domain::tenant_settings::{SettingsChange, TenantSettingsWriter};
 use pillarbox_domain::{Clock, LoggedEvent, StoreError, TenantId};
-use pillarbox_testkit::builders::{event_with, logged, tenant};
+use pillarbox_testkit::builders::{event_with, handed_over, logged, tenant};
 use pillarbox_testkit::{ManualClock, MemoryArchive, MemoryPayloads};
 use pillarbox_tests::engine::Engine;
 use serde_json::json;
@@ -45,7 +45,8 @@ struct Ledger {
 
 impl Redispatch for Ledger {
     async fn redispatch(&self, events: &[LoggedEvent]) -> Result<(), StoreError> {
-        let done: Vec<HandedOver> = events.iter().map(handed_over).collect();
+        let done = events.iter().map(|event| handed_over(event, &["billing"]));
+        let done: Vec<HandedOver> = done.collect();
         let (now, expires_at) = (self.clock.now(), self.clock.now() + 30 * DAY);
         for receipt in receipts(&done, self.clock.next_id(), now, expires_at) {
             self.receipts.put(&receipt).await?;
@@ -55,18 +56,6 @@ impl Redispatch for Ledger {
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-fn handed_over(event: &LoggedEvent) -> HandedOver {
-    HandedOver {
-        tenant: event.tenant.clone(),
-        event_type: event.event.event_type().to_owned(),
-        event_id: event.event_id,
-        subscriptions: vec!["billing".parse().unwrap()],
-        withheld: vec![],
-        retrying: 0,
-        dead_lettered: 0,
-    }
-}
 
 impl Stores {
     async fn with(tenants: &[&str]) -> Self {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pillarbox_domain::job::MAX_PAGE_EVENTS;
 use pillarbox_tests::functions::Function;
 use pillarbox_tests::many::{deliveries, publish_many};
 use pillarbox_tests::operating::rfc3339;
@@ -15,9 +16,6 @@ const LOG_SHARDS: u8 = 8;
 
 /// Events a second: what the local engine takes and still answers others.
 const SPEED: u32 = 500;
-
-/// Events that a worker sends before it writes its place down: what its death can repeat.
-const PAGE: usize = 500;
 
 const REPLAY: Function = Function("replay");
 
@@ -57,5 +55,8 @@ async fn a_replay_whose_worker_is_killed_sends_every_event_and_repeats_a_page_at
     assert_eq!(delivered, ids.iter().copied().collect::<BTreeSet<_>>());
     let messages: usize = deliveries.values().sum();
     println!("{messages} messages for {COUNT} events, {killed} workers killed: {job}");
-    assert!(messages - COUNT <= killed * PAGE, "{messages} messages");
+    assert!(
+        messages - COUNT <= killed * MAX_PAGE_EVENTS,
+        "{messages} messages"
+    );
 }

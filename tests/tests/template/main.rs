@@ -14,6 +14,7 @@ mod api;
 mod functions;
 mod observability;
 mod permissions;
+mod schedules;
 mod sources;
 mod subscriber;
 mod tables;

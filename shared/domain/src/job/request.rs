@@ -233,6 +233,7 @@ impl JobSpec {
     /// How long it is until the set can be looked for: it may end a moment from now, and is to have settled then.
     pub fn wait(&self, now: UtcDateTime) -> Duration {
         let (_, to) = self.range.times();
+        // An end that lies in the past is not waited for.
         let until_the_end = to.map(|to| to - now).unwrap_or_default();
         SETTLING + Duration::try_from(until_the_end).unwrap_or_default()
     }

@@ -17,7 +17,7 @@ use pillarbox_domain::logged_event::OutboxMode;
 use pillarbox_domain::receipt::{HandedOver, Receipts, receipts};
 use pillarbox_domain::seal::{Seal, SealHead, SealLink, SealRow, SealStore, SealedManifest};
 use pillarbox_domain::{Clock, EventId, LoggedEvent, StoreError, TenantId};
-use pillarbox_testkit::builders::{event_with, logged, tenant};
+use pillarbox_testkit::builders::{event_with, handed_over, logged, tenant};
 use pillarbox_testkit::queried::Shards;
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryArchive, MemoryReceipts, MemorySeals,
@@ -180,7 +180,10 @@ impl World {
 
     /// Writes down that events were handed over then.
     pub async fn receipt(&self, events: &[&LoggedEvent], at: UtcDateTime) {
-        let done: Vec<HandedOver> = events.iter().map(|event| handed_over(event)).collect();
+        let done: Vec<HandedOver> = events
+            .iter()
+            .map(|event| handed_over(event, &["orders"]))
+            .collect();
         for event in events {
             self.mark(event).await;
         }
@@ -425,18 +428,6 @@ pub fn entry(event: &LoggedEvent) -> IndexEntry {
         id: event.event.id().to_owned(),
         event_type: event.event.event_type().to_owned(),
         outbox: event.outbox,
-    }
-}
-
-fn handed_over(event: &LoggedEvent) -> HandedOver {
-    HandedOver {
-        tenant: event.tenant.clone(),
-        event_type: event.event.event_type().to_owned(),
-        event_id: event.event_id,
-        subscriptions: vec!["orders".parse().unwrap()],
-        withheld: vec![],
-        retrying: 0,
-        dead_lettered: 0,
     }
 }
 

@@ -69,6 +69,15 @@ impl World {
     }
 }
 
+impl World {
+    /// What [`world`] dispatched is in the archive, hour by hour.
+    fn assert_all_is_archived(&self, what: &str) {
+        let of = |owner, number| self.archived(owner, hour(number)).len();
+        let archived = [of("shop", 0), of("depot", 0), of("depot", 1), of("shop", 2)];
+        assert_eq!(archived, [11, 3, 5, 6], "{what}");
+    }
+}
+
 /// Three hours, one of which something came late to after it was sealed.
 async fn world() -> World {
     let limits = ObjectLimits {
@@ -174,4 +183,38 @@ async fn what_passes_leave_that_do_not_see_each_other_is_no_finding() {
         dead_ends += copy.counts.seals - world.seals.all().len() as u64;
     }
     assert!(dead_ends > 0, "there is something to be told from a fork");
+}
+
+/// A process that lives on after one failed call: it knows what it did, and has to say what it did not.
+#[tokio::test]
+async fn a_pass_of_which_one_call_fails_tells_so_and_the_next_leaves_nothing_to_find() {
+    let (mut failed, mut faults, mut after_a_seal) = (0, 0, 0);
+    for call in (1..10)
+        .chain((24..1_158).step_by(23))
+        .chain(725..775)
+        .chain(1_140..1_159)
+    {
+        let world = world().await;
+        let what = format!("call {call}");
+        match world.pass_of(&Life::until(Death::Not(call))).await {
+            Err(_) => failed += 1,
+            Ok(pass) if pass.fault.is_some() => {
+                faults += 1;
+                after_a_seal += usize::from(!pass.sealed.is_empty());
+                assert!(!pass.lag.is_zero(), "{what}: {pass:?}");
+            }
+            Ok(pass) if !pass.left.is_empty() => {}
+            Ok(_) => world.assert_all_is_archived(&what),
+        }
+        world.assert_nothing_is_found(&what).await;
+        world.advance(HOLD + Duration::from_secs(1));
+        world.pass().await;
+        world.assert_all_is_archived(&what);
+        world.assert_nothing_is_found(&what).await;
+    }
+    assert!(failed > 0, "it is not known how far sealing is");
+    assert!(
+        faults > after_a_seal && after_a_seal > 0,
+        "{faults} {after_a_seal}"
+    );
 }

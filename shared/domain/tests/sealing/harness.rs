@@ -146,7 +146,9 @@ impl World {
 
     /// A pass that nothing disturbs.
     pub async fn pass(&self) -> Pass {
-        self.pass_of(&Life::default()).await.unwrap()
+        let pass = self.pass_of(&Life::default()).await.unwrap();
+        assert!(pass.fault.is_none(), "{:?}", pass.fault);
+        pass
     }
 
     /// A pass that lives so long.

@@ -16,6 +16,8 @@ pub enum Death {
     Before(usize),
     /// Once it is done, and before its answer is there.
     After(usize),
+    /// It lives, and this call alone fails.
+    Not(usize),
 }
 
 /// How long a process lives, in calls.
@@ -88,6 +90,7 @@ impl<'a, T> Mortal<'a, T> {
                 work.await?;
                 Err(died())
             }
+            Some(Death::Not(failing)) if call == failing => Err(died()),
             _ => work.await,
         }
     }

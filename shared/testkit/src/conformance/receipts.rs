@@ -10,7 +10,7 @@ use pillarbox_domain::{Clock, LoggedEvent, SubscriptionId};
 use serde_json::json;
 
 use crate::ManualClock;
-use crate::builders::{event, logged, tenant};
+use crate::builders::{event, handed_over, logged, tenant};
 
 /// The suite of [`Receipts`] and [`ReceiptReader`].
 pub async fn receipts_of_events<R: Receipts + ReceiptReader>(store: &R, clock: &ManualClock) {
@@ -22,9 +22,9 @@ pub async fn receipts_of_events<R: Receipts + ReceiptReader>(store: &R, clock: &
     let mut foreign = events[0].clone();
     foreign.tenant = tenant("receipts-other");
     let done = [
-        handed_over(&events[0], &["a", "b"], &[]),
-        handed_over(&events[1], &["a"], &["c"]),
-        handed_over(&foreign, &["d"], &[]),
+        handed_over(&events[0], &["a", "b"]),
+        withheld(handed_over(&events[1], &["a"]), &["c"]),
+        handed_over(&foreign, &["d"]),
     ];
     write(store, clock, &done).await;
     let first = clock.now();
@@ -74,8 +74,8 @@ async fn write_two_tenants<R: Receipts>(store: &R, clock: &ManualClock) -> Vec<R
     let event = |owner: &str| logged(clock, &tenant(owner), event("1", json!(1)));
     let (own, foreign) = (event("ledger"), event("ledger-other"));
     let done = [
-        handed_over(&own, &["a", "b"], &["c"]),
-        handed_over(&foreign, &[], &[]),
+        withheld(handed_over(&own, &["a", "b"]), &["c"]),
+        handed_over(&foreign, &[]),
     ];
     write(store, clock, &done).await
 }
@@ -111,16 +111,9 @@ async fn write<R: Receipts>(store: &R, clock: &ManualClock, done: &[HandedOver])
     receipts
 }
 
-fn handed_over(event: &LoggedEvent, subscriptions: &[&str], withheld: &[&str]) -> HandedOver {
-    HandedOver {
-        tenant: event.tenant.clone(),
-        event_type: event.event.event_type().to_owned(),
-        event_id: event.event_id,
-        subscriptions: ids(subscriptions),
-        withheld: ids(withheld),
-        retrying: 0,
-        dead_lettered: 0,
-    }
+fn withheld(event: HandedOver, from: &[&str]) -> HandedOver {
+    let withheld = ids(from);
+    HandedOver { withheld, ..event }
 }
 
 fn ids(names: &[&str]) -> Vec<SubscriptionId> {

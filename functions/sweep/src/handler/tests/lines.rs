@@ -10,7 +10,7 @@ use pillarbox_domain::receipt::Bucket;
 use pillarbox_testkit::MemoryBus;
 use serde_json::{Value, json};
 
-use super::{batch, bus, handle};
+use super::{InvocationError, batch, bus, handle};
 
 thread_local! {
     /// What this thread has logged.
@@ -32,18 +32,23 @@ impl io::Write for ThisThread {
 /// What is said of one call. One subscriber hears every test of this process: one that comes and goes with its test
 /// makes lines get lost in the others.
 async fn lines(bus: &MemoryBus, input: Value) -> Vec<Value> {
+    let (answer, lines) = said(bus, input).await;
+    answer.unwrap();
+    lines
+}
+
+async fn said(bus: &MemoryBus, input: Value) -> (Result<Value, InvocationError>, Vec<Value>) {
     static SUBSCRIBED: Once = Once::new();
     SUBSCRIBED.call_once(|| {
         let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
         tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
     });
     LOGGED.take();
-    handle(bus, input).await.unwrap();
+    let answer = handle(bus, input).await;
     let logged = LOGGED.take();
     let lines = str::from_utf8(&logged).unwrap().lines();
-    lines
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone())
-        .collect()
+    let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
+    (answer, lines.collect())
 }
 
 fn messages(lines: &[Value]) -> Vec<&str> {
@@ -121,4 +126,19 @@ async fn what_was_asked_for_is_told_when_it_is_and_when_it_is_handed_over() {
         age.whole_seconds() >= 7_200,
         "its slice is open still: {age}"
     );
+}
+
+#[tokio::test]
+async fn a_pass_that_a_fault_ends_early_fails_and_still_tells_how_far_sealing_is() {
+    let bus = bus().await;
+    bus.clock.advance(Duration::from_secs(30 * 3_600));
+    bus.registry.set_failing(true);
+    let (answer, lines) = said(&bus, json!({ "task": "seal" })).await;
+    assert!(
+        matches!(answer, Err(InvocationError::Seal(_))),
+        "{answer:?}"
+    );
+    assert_eq!(messages(&lines), ["hours.sealed"]);
+    assert!(lines[0]["lag_hours"].as_f64().unwrap() > 24.0, "{lines:?}");
+    assert!(lines[0]["error"].is_string(), "{lines:?}");
 }
