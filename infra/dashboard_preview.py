@@ -38,6 +38,7 @@ EXAMPLES = {
     "TypeFamily": ("order", "payment", "com.github"),
     "Subscription": ("billing", "mailer", "search"),
     "Function": ("ingest", "dispatch", "dead_letter"),
+    "QueueName": ("pillarbox-sub-billing", "pillarbox-sub-mailer", "pillarbox-sub-search"),
 }
 
 
@@ -107,7 +108,7 @@ PROFILES: dict[str, Callable[[float], float]] = {
     "OldestDeadLetterAge": lambda at: 7200 * min(1, 0.4 + at),
     "OutboxPending": lambda at: 25 * load(at),
     "OldestPendingAge": lambda _: 1.0,
-    "QueueAge": lambda at: 2 + 60 * hump(at),
+    "ApproximateAgeOfOldestMessage": lambda at: 2 + 60 * hump(at),
     "SealLag": lambda _: 90_000,
     "WriteUnits": lambda at: 60_000 * load(at),
     "ConsumedWriteCapacityUnits": lambda at: 30_000 * load(at),
@@ -187,12 +188,12 @@ def listed(graph: dict[str, Any], parts: list[str], options: dict[str, Any]) -> 
 
 def searched(options: dict[str, Any]) -> Iterator[Line]:
     """What a search finds, or what an expression comes to."""
-    found = re.match(r"""SEARCH\('\{"[^"]+",(\w+)\} MetricName="(\w+)"', '(\w+)'""", options["expression"])
+    found = re.match(r"""SEARCH\('\{"[^"]+",(\w+)\} MetricName="(\w+)"[^']*', '(\w+)'""", options["expression"])
     if not found:
         yield Line(options["label"], [2.05 + 0.02 * math.sin(number / 5) for number in range(POINTS)], is_right=False)
         return
     dimension, name, statistic = found.groups()
-    is_trouble = name.startswith(("Delivery", "Deliveries", "Queue"))
+    is_trouble = name.startswith(("Delivery", "Deliveries", "ApproximateAge"))
     shares = (0.9, 0.03, 0.05) if is_trouble else (0.6, 0.3, 0.1)
     for value, share in zip(EXAMPLES[dimension], shares, strict=True):
         share_of_latency = 0.8 + share / 2

@@ -148,7 +148,8 @@ where
         for (id, body) in messages.collect::<Result<Vec<_>, _>>()? {
             let started = Instant::now();
             let taken = self.take(&body).await;
-            lines::taken(&id, &taken, started);
+            let now = self.sweep.hand_over.clock.now();
+            lines::taken(&id, &taken, (started, now));
             failed.extend(taken.err().map(|_| id));
         }
         Ok(failed.into_iter().collect())

@@ -80,7 +80,11 @@ fn log_swept(swept: &Swept, summary: &Summary, now: UtcDateTime, started: Instan
 }
 
 /// A message.
-pub(crate) fn taken(message_id: &str, taken: &Result<Option<Handed>, Failure>, started: Instant) {
+pub(crate) fn taken(
+    message_id: &str,
+    taken: &Result<Option<Handed>, Failure>,
+    (started, now): (Instant, UtcDateTime),
+) {
     let outcome = match taken {
         Ok(Some(_)) => "handed_over",
         Ok(None) => "dispatch_is_off",
@@ -88,7 +92,7 @@ pub(crate) fn taken(message_id: &str, taken: &Result<Option<Handed>, Failure>, s
     };
     let done = taken.as_ref().ok().and_then(Option::as_ref);
     if let Some(done) = done {
-        handed(done);
+        handed(done, now);
     }
     let error = taken.as_ref().err();
     tracing::info!(

@@ -15,7 +15,7 @@ use pillarbox_domain::receipt::HandedOver;
 use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::metrics::catalogue::{
     BATCH_SIZE, DELIVERIES_DEAD_LETTERED, DELIVERY_RETRIES, DISPATCH_LATENCY, EVENTS_ACCEPTED,
-    EVENTS_DISPATCHED, JOB_EVENTS, OUTBOX_PENDING, QUEUE_AGE, SEAL_LAG,
+    EVENTS_DISPATCHED, JOB_EVENTS, OUTBOX_PENDING, SEAL_LAG,
 };
 use pillarbox_runtime::metrics::{MAX_NAMES, MAX_VALUES, Metrics, OTHER};
 use pillarbox_testkit::builders::tenant;
@@ -99,11 +99,8 @@ fn every_scope_has_its_dimensions() {
     replay.metrics.add(&JOB_EVENTS, "REPLAY", 3);
     assert_eq!(replay.values(), told([("JobEvents", "REPLAY", &[3.0])]));
     let gauges = started("metrics");
-    gauges
-        .metrics
-        .record(&QUEUE_AGE, &"shop".parse().unwrap(), 61.0);
     gauges.metrics.record(&OUTBOX_PENDING, (), 0.0);
-    let expected = told([("QueueAge", "shop", &[61.0]), ("OutboxPending", "", &[0.0])]);
+    let expected = told([("OutboxPending", "", &[0.0])]);
     assert_eq!(gauges.values(), expected);
     let letters = started("dead_letter");
     letters.metrics.add(&DELIVERIES_DEAD_LETTERED, None, 1);

@@ -105,14 +105,15 @@ fn listed(parts: &[String], options: &Value, graph: &Value) -> Shown {
     }
 }
 
-/// `SEARCH('{"namespace",Dimension} MetricName="Name"', 'Statistic', 60)`; nothing of an expression over other metrics, which
+/// `SEARCH('{"namespace",Dimension} MetricName="Name" more', 'Statistic', 60)`; nothing of an expression over other metrics, which
 /// are listed themselves.
 fn searched(expression: &str, graph: &Value) -> Option<Shown> {
     let inner = expression.strip_prefix("SEARCH('{\"")?;
     let parts = || {
         let (namespace, rest) = inner.split_once("\",")?;
         let (dimensions, rest) = rest.split_once("} MetricName=\"")?;
-        let (name, rest) = rest.split_once("\"', '")?;
+        let (name, rest) = rest.split_once('"')?;
+        let (_, rest) = rest.split_once("', '")?;
         let (statistic, _) = rest.split_once('\'')?;
         Some((namespace, dimensions, name, statistic))
     };

@@ -41,7 +41,7 @@ fn body_with(old: &str, new: &str) -> Value {
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html>,
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-metrics.html>,
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html>
-const OF_AWS: [(&str, &str, &[&str], &[&str]); 15] = [
+const OF_AWS: [(&str, &str, &[&str], &[&str]); 16] = [
     ("AWS/Lambda", "Errors", &["FunctionName"], &["Sum"]),
     ("AWS/Lambda", "Throttles", &["FunctionName"], &["Sum"]),
     ("AWS/Lambda", "Duration", &["FunctionName"], &["p95"]),
@@ -58,6 +58,12 @@ const OF_AWS: [(&str, &str, &[&str], &[&str]); 15] = [
         "ApproximateNumberOfMessagesNotVisible",
         &["QueueName"],
         &["Maximum", "Minimum"],
+    ),
+    (
+        "AWS/SQS",
+        "ApproximateAgeOfOldestMessage",
+        &["QueueName"],
+        &["Maximum"],
     ),
     ("AWS/ApiGateway", "Count", &["ApiId"], &["Sum"]),
     ("AWS/ApiGateway", "4xx", &["ApiId"], &["Sum"]),
@@ -466,7 +472,9 @@ fn strangers(template: &Template) -> Faults {
             "QueueName" => &queues,
             _ => continue,
         };
-        let value = value.unwrap_or_default();
+        let Some(value) = value else {
+            continue; // a search, of all that there are
+        };
         faults.extend(unless(
             known.contains(&value),
             format!("there is no {value}"),

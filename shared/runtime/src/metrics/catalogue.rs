@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use super::scope::{OfBus, OfFunction, OfKind, OfQueue, OfSubscription, OfType, Scope, Scoped};
+use super::scope::{OfBus, OfFunction, OfKind, OfSubscription, OfType, Scope, Scoped};
 
 /// What a metric is counted in, by CloudWatch's names
 /// (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricDatum.html>).
@@ -190,11 +190,8 @@ pub static OLDEST_PENDING_AGE: Metric<OfBus> =
 pub static OLDEST_DEAD_LETTER_AGE: Metric<OfBus> =
     Metric::new("OldestDeadLetterAge", Unit::Seconds, &["metrics"]);
 
-/// How long the first message of a subscription's queue has been in it.
-pub static QUEUE_AGE: Metric<OfQueue> = Metric::new("QueueAge", Unit::Seconds, &["metrics"]);
-
 /// All of them.
-pub static CATALOGUE: [&Definition; 25] = [
+pub static CATALOGUE: [&Definition; 24] = [
     &EVENTS_ACCEPTED.definition,
     &EVENTS_DUPLICATE.definition,
     &EVENTS_CONFLICT.definition,
@@ -219,7 +216,6 @@ pub static CATALOGUE: [&Definition; 25] = [
     &SUSPENDED_SUBSCRIPTIONS.definition,
     &OLDEST_PENDING_AGE.definition,
     &OLDEST_DEAD_LETTER_AGE.definition,
-    &QUEUE_AGE.definition,
 ];
 
 /// The metric of this name.

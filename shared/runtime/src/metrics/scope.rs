@@ -11,8 +11,6 @@ pub enum Scope {
     TypeFamily,
     /// A subscription, and all of them together.
     Subscription,
-    /// A subscription's queue. What is told of it cannot be told of all of them together.
-    Queue,
     /// A kind of job, and both together.
     Kind,
     /// The bus as a whole.
@@ -21,11 +19,10 @@ pub enum Scope {
 
 impl Scope {
     /// All of them, in the order in which lines are written.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 5] = [
         Self::Function,
         Self::TypeFamily,
         Self::Subscription,
-        Self::Queue,
         Self::Kind,
         Self::Bus,
     ];
@@ -35,7 +32,7 @@ impl Scope {
         match self {
             Self::Function => Some("Function"),
             Self::TypeFamily => Some("TypeFamily"),
-            Self::Subscription | Self::Queue => Some("Subscription"),
+            Self::Subscription => Some("Subscription"),
             Self::Kind => Some("Kind"),
             Self::Bus => None,
         }
@@ -47,7 +44,6 @@ impl Scope {
             Self::Function => &[&["Function"]],
             Self::TypeFamily => &[&["TypeFamily"], &[]],
             Self::Subscription => &[&["Subscription"], &[]],
-            Self::Queue => &[&["Subscription"]],
             Self::Kind => &[&["Kind"], &[]],
             Self::Bus => &[&[]],
         }
@@ -55,7 +51,7 @@ impl Scope {
 
     /// Whether what its members are called comes from outside, so that only the first of them get a metric.
     pub(super) const fn is_capped(self) -> bool {
-        matches!(self, Self::TypeFamily | Self::Subscription | Self::Queue)
+        matches!(self, Self::TypeFamily | Self::Subscription)
     }
 }
 
@@ -86,10 +82,6 @@ pub struct OfType;
 #[derive(Debug)]
 pub struct OfSubscription;
 
-/// Of a subscription's queue.
-#[derive(Debug)]
-pub struct OfQueue;
-
 /// Of a kind of job, by its name in the API.
 #[derive(Debug)]
 pub struct OfKind;
@@ -119,14 +111,6 @@ impl Scoped for OfSubscription {
     const SCOPE: Scope = Scope::Subscription;
     fn value<'a>(subscription: Self::Place<'a>) -> &'a str {
         subscription.map_or(NONE, SubscriptionId::as_str)
-    }
-}
-
-impl Scoped for OfQueue {
-    type Place<'a> = &'a SubscriptionId;
-    const SCOPE: Scope = Scope::Queue;
-    fn value<'a>(subscription: Self::Place<'a>) -> &'a str {
-        subscription.as_str()
     }
 }
 
