@@ -75,8 +75,9 @@ impl World {
         let events = EVENTS_A_SECOND / BATCHES_A_SECOND;
         let done: Vec<HandedOver> = (0..events)
             .map(|n| {
+                let event = self.event(TYPES[usize::try_from(n).unwrap() % TYPES.len()]);
                 self.clock.advance(span / events);
-                self.event(TYPES[usize::try_from(n).unwrap() % TYPES.len()])
+                event
             })
             .collect();
         let now = self.clock.now();

@@ -43,11 +43,10 @@ impl SampleRate {
     /// (<https://www.w3.org/TR/trace-context-2/#randomness-of-trace-id>). Before them a UUIDv7 has its version, its
     /// variant and its time.
     fn keeps(self, trace_id: TraceId) -> bool {
-        const BITS: i32 = 56;
         let [.., a, b, c, d, e, f, g] = *trace_id.as_bytes();
-        let place = u64::from_be_bytes([0, a, b, c, d, e, f, g]);
-        // Seven bytes lose little of themselves as a double, and 1.0 keeps them all.
-        (place as f64) < self.0 * 2_f64.powi(BITS)
+        let place = u64::from_be_bytes([0, a, b, c, d, e, f, g]) >> (56 - f64::MANTISSA_DIGITS);
+        // As many bits as a double holds exactly, so that 1.0 keeps them all.
+        (place as f64) < self.0 * 2_f64.powi(f64::MANTISSA_DIGITS.cast_signed())
     }
 }
 
