@@ -75,13 +75,13 @@ impl Intercept for WriteUnits {
     }
 }
 
-/// Lets a write of this kind ask for what it uses.
+/// Lets a write of this kind ask for what it uses, unless it asks for more already.
 fn ask<T>(input: &mut Input, member: fn(&mut T) -> &mut Option<ReturnConsumedCapacity>)
 where
     T: fmt::Debug + Send + Sync + 'static,
 {
     if let Some(input) = input.downcast_mut::<T>() {
-        *member(input) = Some(ReturnConsumedCapacity::Total);
+        member(input).get_or_insert(ReturnConsumedCapacity::Total);
     }
 }
 

@@ -93,6 +93,9 @@ pub const MAX_PAGE_ENTRIES: usize = 10_000;
 /// Days of events that statistics are asked for at a time: a busy minute's rollup takes some KB, and a week has 10,080.
 pub const MAX_STATS_DAYS: i64 = 7;
 
+/// Milliseconds from which on any event is slow, however late it was handed over: a day.
+pub const MAX_SLOW_MS: u64 = 86_400_000;
+
 /// Points of a series: a day has so many minutes.
 pub const MAX_STATS_POINTS: i64 = 1_440;
 

@@ -104,6 +104,7 @@ async fn what_is_wrong_is_told_by_its_parameter() {
         (ROUTES[0], "from=2026-01-01T00:00:00Z", "from"),
         (ROUTES[0], "limit=1", "limit"),
         (ROUTES[1], "over_ms=soon", "over_ms"),
+        (ROUTES[1], "over_ms=86400001", "over_ms"),
         (ROUTES[1], "cursor=x", "cursor"),
         (ROUTES[2], "subscription=A%20B", "subscription"),
         (ROUTES[2], "types=", "types"),

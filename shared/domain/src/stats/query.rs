@@ -4,7 +4,8 @@ use time::{Duration, UtcDateTime};
 
 use super::minute::MinuteRange;
 use crate::limits::{
-    DEFAULT_PAGE_EVENTS, MAX_ERROR_CLASS_BYTES, MAX_STATS_DAYS, MAX_STATS_POINTS, MAX_TYPE_PATTERNS,
+    DEFAULT_PAGE_EVENTS, MAX_ERROR_CLASS_BYTES, MAX_SLOW_MS, MAX_STATS_DAYS, MAX_STATS_POINTS,
+    MAX_TYPE_PATTERNS,
 };
 use crate::log_hour::{IdRange, Position};
 use crate::page_cursor::{Cursors, time_part};
@@ -322,6 +323,7 @@ fn default_step(window: &Window) -> u32 {
 
 fn whole_millis(text: &str) -> Result<u64, String> {
     let is_plain = text.bytes().all(|byte| byte.is_ascii_digit());
-    let millis = text.parse().ok().filter(|_| is_plain);
-    millis.ok_or_else(|| "must be a whole number of milliseconds".to_owned())
+    let millis = text.parse().ok();
+    let millis = millis.filter(|millis| is_plain && *millis <= MAX_SLOW_MS);
+    millis.ok_or_else(|| format!("must be a whole number of milliseconds, {MAX_SLOW_MS} at most"))
 }
