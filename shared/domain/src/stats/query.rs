@@ -59,7 +59,7 @@ pub struct SlowQuery {
     pub over_ms: u64,
     /// How many at the most.
     pub limit: usize,
-    /// Where the page begins, see [`SlowQuery::cursor`].
+    /// Where the page begins: what the cursor of the page before says.
     pub start: Option<Position>,
     given: Given,
 }
