@@ -1,4 +1,4 @@
-//! What metrics cost: the time that it takes to measure a batch of 100 records as dispatch does, and to write the lines.
+//! What metrics cost: the time that it takes to measure a batch of records as dispatch does, and to write the lines.
 //!
 //! `cargo run --release -p pillarbox-runtime --example metrics_cost`
 
@@ -11,26 +11,22 @@ use pillarbox_runtime::clock::SystemClock;
 use pillarbox_runtime::metrics::Metrics;
 use pillarbox_runtime::metrics::catalogue::BATCH_SIZE;
 
-/// Records of a batch.
-const RECORDS: usize = 100;
-
-/// Batches that are measured.
-const BATCHES: usize = 2_000;
+/// Records that are measured.
+const RECORDS: usize = 200_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    for families in [1, 5, 100] {
-        let took = measure(families)?;
-        let per_record = took / u32::try_from(BATCHES * RECORDS)?;
-        println!("{families} families of types in {RECORDS} records: {per_record:?} per record");
+    for (records, families) in [(1, 1), (100, 1), (100, 5), (100, 100)] {
+        let per_record = measure(records, families)? / u32::try_from(RECORDS)?;
+        println!("{families} families of types in batches of {records}: {per_record:?} per record");
     }
     Ok(())
 }
 
-fn measure(families: usize) -> Result<Duration, Box<dyn std::error::Error>> {
+fn measure(records: usize, families: usize) -> Result<Duration, Box<dyn std::error::Error>> {
     let clock = SystemClock::default();
     let metrics = Metrics::new("pillarbox", "dispatch", clock.clone(), io::sink());
     let subscriptions = vec!["orders".parse()?];
-    let events: Vec<HandedOver> = (0..RECORDS)
+    let events: Vec<HandedOver> = (0..records)
         .map(|number| HandedOver {
             tenant: TenantId::bus(),
             event_type: format!("family{}.created", number % families),
@@ -42,9 +38,9 @@ fn measure(families: usize) -> Result<Duration, Box<dyn std::error::Error>> {
         })
         .collect();
     let started = Instant::now();
-    for _ in 0..BATCHES {
+    for _ in 0..RECORDS / records {
         let now = clock.now();
-        metrics.record(&BATCH_SIZE, (), RECORDS as f64);
+        metrics.record(&BATCH_SIZE, (), records as f64);
         for event in &events {
             metrics.handed_over(event, now);
         }
