@@ -91,6 +91,8 @@ struct Given {
 
 impl Window {
     fn of(given: Given, now: UtcDateTime) -> Self {
+        // Ids know no finer time.
+        let now = now.truncate_to_millisecond();
         let to = given.to.map_or(now, |to| to.min(now));
         let from = given
             .from
