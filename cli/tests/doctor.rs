@@ -236,9 +236,12 @@ async fn top_as_json_is_both_answers_as_they_came() {
         false => examination("ok", &well()),
     })
     .await;
-    let ran = ran_on(&bus, &["top", "--once", "--json"]).await;
+    let ran = ran_on(&bus, &["top", "--once", "--json", "--tenant", "shop"]).await;
     assert_eq!(ran.json()["stats"]["total"]["events"], 3_720);
     assert_eq!(ran.json()["health"]["status"], "ok");
+    let requests = bus.requests();
+    let asked = requests.iter().find(|request| is_stats(request)).unwrap();
+    assert!(asked.path.ends_with("&tenant=shop"), "{}", asked.path);
 }
 
 async fn interrupt(child: &tokio::process::Child) {

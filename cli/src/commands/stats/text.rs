@@ -150,7 +150,8 @@ fn axis(stats: &Stats, columns: usize) -> String {
     };
     let first = stats.series.first().map(|point| clock(&point.from));
     let (first, last) = (first.unwrap_or_default(), clock(&stats.to));
-    let room = columns.saturating_sub(first.len());
+    // A short chart is narrower than its two times.
+    let room = columns.saturating_sub(first.len()).max(last.len() + 2);
     format!("{:SCALE$}{first}{last:>room$}", "")
 }
 

@@ -16,7 +16,7 @@ use self::model::Stats;
 use self::screen::Screen;
 use self::view::View;
 use super::doctor::Examination;
-use crate::arguments::Global;
+use crate::arguments::{Global, tenant_id};
 use crate::client::BusClient;
 use crate::error::Error;
 use crate::output::{self, Output};
@@ -36,6 +36,9 @@ pub struct TopArgs {
     /// Of how long the rates and latencies are
     #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = times::parse_span)]
     window: Duration,
+    /// The tenant whose rates are meant (administrators only)
+    #[arg(long, value_parser = tenant_id)]
+    tenant: Option<String>,
     /// Draw once, and end
     #[arg(long)]
     once: bool,
@@ -97,7 +100,11 @@ async fn look(
 ) -> Result<(Stats, Look), Error> {
     let now = times::now();
     let from = times::to_text(now.saturating_sub(args.window));
-    let query = pages::query([("from", Some(&*from)), ("to", Some(&times::to_text(now)))]);
+    let query = pages::query([
+        ("from", Some(&*from)),
+        ("to", Some(&times::to_text(now))),
+        ("tenant", args.tenant.as_deref()),
+    ]);
     let path = ["v1", "stats"];
     let asked = client.get_with(&path, &query);
     let (answer, examined) = tokio::join!(asked, health.ask(client));
