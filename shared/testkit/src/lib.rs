@@ -21,6 +21,7 @@ pub mod inbox;
 pub mod job_bus;
 pub mod jobs;
 pub mod letters;
+pub mod logged;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub mod payloads;

@@ -3,10 +3,6 @@
 mod figures;
 mod recorded_answers;
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
-
 use pillarbox_domain::dead_letter::{Failure, Origin};
 use pillarbox_domain::payload::{PayloadKey, Payloads};
 use pillarbox_domain::schema::delivery::Upcasting;
@@ -16,7 +12,7 @@ use pillarbox_testkit::builders::{subscription, tenant};
 use pillarbox_testkit::{
     ManualClock, MemoryActiveHours, MemoryDeadLetterQueue, MemoryMetrics, MemoryPayloads,
     MemoryQueues, MemoryReceipts, MemoryRegistry, MemoryReopenings, MemoryRetryQueue,
-    MemoryTroubledDeliveries,
+    MemoryTroubledDeliveries, logged,
 };
 use serde_json::{Value, json};
 use time::UtcDateTime;
@@ -359,39 +355,12 @@ async fn data_that_cannot_be_had_brings_the_event_again_and_data_that_is_gone_pu
     );
 }
 
-thread_local! {
-    /// What this thread has logged.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct ThisThread;
-
-impl io::Write for ThisThread {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The lines that this batch's dispatch logs. One subscriber is there for all tests: while one comes and goes,
-/// another thread could take a line for one that nobody wants.
+/// The lines that this batch's dispatch logs.
 async fn lines(records: &Value) -> Vec<Value> {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
-        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-    });
-    LOGGED.take();
+    logged::lines();
     let answer = dispatch_to_connector().handle(batch(records)).await;
     assert_eq!(answer.unwrap(), BatchAnswer::default());
-    let logged = LOGGED.take();
-    let lines = str::from_utf8(&logged).unwrap().lines();
-    lines
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone())
-        .collect()
+    logged::lines()
 }
 
 fn skews(lines: &[Value], message: &str) -> Vec<Value> {

@@ -1,43 +1,15 @@
 //! One wide line per record.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
-
 use pillarbox::subscriber::{Event, Unknown};
+use pillarbox_testkit::logged;
 use serde_json::{Value, json};
 
 use crate::support::{Bench, handle, message};
 
-thread_local! {
-    /// What this thread has logged.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct ThisThread;
-
-impl io::Write for ThisThread {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The lines since it was asked last. One subscriber is there for all tests: while one comes and goes, another
-/// thread could take a line for one that nobody wants.
+/// The lines about records since it was asked last.
 fn lines() -> Vec<Value> {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
-        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-    });
-    let logged = LOGGED.take();
-    let lines = str::from_utf8(&logged).unwrap().lines();
-    let fields = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
-    fields
+    let lines = logged::lines().into_iter();
+    lines
         .filter(|fields| fields["message"] == "delivery.handled")
         .collect()
 }

@@ -1,47 +1,13 @@
 //! The caller's trace becomes the event's, and every line has it.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
-
 use pillarbox_domain::LoggedEvent;
+use pillarbox_testkit::logged::lines;
 
 use super::*;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const OWN: &str = "00-11111111111111111111111111111111-2222222222222222-00";
-
-thread_local! {
-    /// What this thread has logged.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct ThisThread;
-
-impl io::Write for ThisThread {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The lines since it was asked last. One subscriber is there for all tests: while one comes and goes, another thread
-/// could take a line for one that nobody wants.
-fn lines() -> Vec<Value> {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
-        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-    });
-    let logged = LOGGED.take();
-    let lines = str::from_utf8(&logged).unwrap().lines();
-    let fields = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
-    fields.collect()
-}
 
 fn traced(mut request: Value, header: impl Into<Value>) -> Value {
     request["headers"]["traceparent"] = header.into();

@@ -1,49 +1,22 @@
 //! What is logged, and what never is.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
-
+use pillarbox_testkit::logged::all_lines;
 use serde_json::{Value, json};
 
 use super::{Bus, Fault, bus, create, delete, key, request};
 
-thread_local! {
-    /// What this test's thread has logged: each test has its own.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct ThisThread;
-
-impl io::Write for ThisThread {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Everything that is logged on the way to an answer, however small it is.
 async fn logged(bus: &Bus, event: Value) -> Vec<Value> {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
-        let subscriber = subscriber.with_max_level(tracing::Level::TRACE).finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-    });
-    LOGGED.take();
+    all_lines();
     let answered = bus.handle(event).await;
     drop(answered);
-    let logged = String::from_utf8(LOGGED.take()).unwrap();
+    let lines = all_lines();
     for secret in ["pbk_", "s3cr3t"] {
-        assert!(!logged.contains(secret), "{logged}");
+        let tells = |line: &Value| line.to_string().contains(secret);
+        assert!(!lines.iter().any(tells), "{lines:?}");
     }
-    let lines = logged.lines();
-    lines
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone())
-        .collect()
+    let lines = lines.into_iter();
+    lines.map(|mut line| line["fields"].take()).collect()
 }
 
 #[tokio::test]

@@ -1,36 +1,15 @@
 //! What is said of a run, of a message and of each event that was found.
 
-use std::cell::RefCell;
-use std::io;
-use std::sync::Once;
 use std::time::Duration;
 
 use pillarbox_domain::Clock;
 use pillarbox_domain::receipt::Bucket;
-use pillarbox_testkit::MemoryBus;
+use pillarbox_testkit::{MemoryBus, logged};
 use serde_json::{Value, json};
 
 use super::{InvocationError, batch, bus, handle};
 
-thread_local! {
-    /// What this thread has logged.
-    static LOGGED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-struct ThisThread;
-
-impl io::Write for ThisThread {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOGGED.with_borrow_mut(|logged| logged.write(bytes))
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What is said of one call. One subscriber hears every test of this process: one that comes and goes with its test
-/// makes lines get lost in the others.
+/// What is said of one call.
 async fn lines(bus: &MemoryBus, input: Value) -> Vec<Value> {
     let (answer, lines) = said(bus, input).await;
     answer.unwrap();
@@ -38,17 +17,9 @@ async fn lines(bus: &MemoryBus, input: Value) -> Vec<Value> {
 }
 
 async fn said(bus: &MemoryBus, input: Value) -> (Result<Value, InvocationError>, Vec<Value>) {
-    static SUBSCRIBED: Once = Once::new();
-    SUBSCRIBED.call_once(|| {
-        let subscriber = tracing_subscriber::fmt().json().with_writer(|| ThisThread);
-        tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-    });
-    LOGGED.take();
+    logged::lines();
     let answer = handle(bus, input).await;
-    let logged = LOGGED.take();
-    let lines = str::from_utf8(&logged).unwrap().lines();
-    let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].clone());
-    (answer, lines.collect())
+    (answer, logged::lines())
 }
 
 fn messages(lines: &[Value]) -> Vec<&str> {
